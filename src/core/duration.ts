@@ -29,6 +29,8 @@ const WRITTEN = /^(\d+(?:\.\d+)?)(ms|[smhdw])$/
 /** A hundred years. What is longer is a slip of units (microseconds, a timestamp); `null` means for ever. */
 export const MAX_DURATION_MS: number = 36_525 * 86_400_000
 
+const MAX_TIMER_MS = 24 * 86_400_000 // setTimeout holds 31 bits of milliseconds, and fires at once for more
+
 const RULE = "a positive duration such as '5m' or a number of milliseconds"
 
 /** Whole milliseconds, at least 1. Throws `code` for anything that is not a positive duration up to 100 years. */
@@ -38,6 +40,14 @@ export function parseDuration(
   code: DurationErrorCode = 'invalid-option',
 ): number {
   return parse(input, option, code, RULE)
+}
+
+/** A duration that a timer waits for, at least `minMs`. */
+export function parseTimeout(input: unknown, option: string, minMs = 1): number {
+  const ms = parseDuration(input, option)
+  if (ms >= minMs && ms <= MAX_TIMER_MS) return ms
+  const rule = `a duration from ${minMs} milliseconds to 24 days`
+  throw new CacheError('invalid-option', expected(option, rule, input), { option })
 }
 
 /** As {@link parseDuration}, and `null` stays `null`: no expiry. */

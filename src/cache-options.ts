@@ -1,0 +1,160 @@
+// What a cache can be told when it is made: every option, documented here and nowhere else.
+
+import type { Codec } from './codecs/codec.ts'
+import type { Duration } from './core/duration.ts'
+
+/** Options of a cache. Whatever is wrong throws `invalid-option`, naming option, rule and value. */
+export interface CacheOptions {
+  /**
+   * Where the primary is, as `postgres://user:password@host:port/database`. Refused together with a `pg.Pool`.
+   * @default what the PG* environment variables name
+   */
+  readonly connectionString?: string | undefined
+  /**
+   * Bounds of the cache's own pool, or an existing `pg.Pool`, which is used and never ended.
+   * `max` counts connections from 1 to 100, `min` those kept open while idle.
+   * @default { max: 4, min: 0 }
+   */
+  readonly pool?: PoolBounds | PoolLike | undefined
+  /**
+   * A direct address of the same server for the one session connection (LISTEN, advisory locks), for when the main
+   * address goes through a pooler in transaction mode.
+   * @default the main address
+   */
+  readonly sessionConnectionString?: string | undefined
+  /**
+   * How changes by others are noticed within `maxStaleness`: `'listen'` adds notifications, which usually tell within a
+   * millisecond, for one session connection; `'poll'` opens none. `true` and `false` mean the same two.
+   * @default 'listen'
+   */
+  readonly notifications?: 'listen' | 'poll' | boolean | undefined
+  /**
+   * The channel of the notifications, an identifier of at most 63 bytes. Caches may share it. Kept in the schema:
+   * clients that disagree fail with `settings-mismatch`.
+   * @default 'cache_events'
+   */
+  readonly notifyChannel?: string | undefined
+  /**
+   * The schema that holds all tables and functions, an identifier of at most 63 bytes.
+   * @default 'postgres_cache'
+   */
+  readonly schema?: string | undefined
+  /**
+   * Put in front of the name of every table and function, at most 23 bytes; caches with other prefixes are independent.
+   * @default ''
+   */
+  readonly schemaPrefix?: string | undefined
+  /**
+   * The local cache of this process, or false for none.
+   * @default { maxEntries: 4096, maxBytes: 64 MiB, values: 'clone' }
+   */
+  readonly local?: false | LocalOptions | undefined
+  /**
+   * How long an entry stays fresh where the call names no ttl; null: for ever.
+   * @default '5m'
+   */
+  readonly ttl?: Duration | null | undefined
+  /**
+   * How far a local hit may lag behind the database, from 100 ms up. Holds when notifications are lost, too.
+   * @default '2s'
+   */
+  readonly maxStaleness?: Duration | undefined
+  /**
+   * Deadline of a loader: then its signal is aborted and the call rejects with `load-timeout`.
+   * @default '30s'
+   */
+  readonly loadTimeout?: Duration | undefined
+  /**
+   * How long a call waits for another process that loads the same key, before it serves stale or loads by itself.
+   * @default '5s'
+   */
+  readonly lockTimeout?: Duration | undefined
+  /**
+   * Deadline of a statement. Reads then miss, writes reject with `timeout`.
+   * @default '2s'
+   */
+  readonly queryTimeout?: Duration | undefined
+  /**
+   * Bytes of reads and writes under way in this process; beyond it calls reject with `overloaded`.
+   * At least `maxValueBytes`.
+   * @default 64 MiB
+   */
+  readonly maxPending?: number | undefined
+  /**
+   * Bytes of one encoded value, at most 64 MiB; larger ones reject with `value-too-large`.
+   * @default 1 MiB
+   */
+  readonly maxValueBytes?: number | undefined
+  /**
+   * Caps of the store, held by the sweeper: beyond one it removes entries that were not written for long.
+   * @default none
+   */
+  readonly store?: StoreOptions | undefined
+  /**
+   * How often the sweeper removes what expired. One process at a time sweeps.
+   * @default '30s'
+   */
+  readonly pruneInterval?: Duration | undefined
+  /**
+   * Rows that one statement of the sweeper removes at most, from 1 to 10,000.
+   * @default 500
+   */
+  readonly pruneBatchSize?: number | undefined
+  /**
+   * `'unlogged'`: no write-ahead log, and a crash of the server empties the cache. `'logged'`: entries survive it.
+   * Kept in the schema: clients that disagree fail with `settings-mismatch`.
+   * @default 'unlogged'
+   */
+  readonly durability?: 'unlogged' | 'logged' | undefined
+  /**
+   * Whether connecting installs the schema where there is none and applies non-breaking migrations. With false, a
+   * missing one fails with `schema-missing`. A breaking migration always waits for an explicit `migrate()`.
+   * @default true
+   */
+  readonly migrate?: boolean | undefined
+  /**
+   * Encodes every value that is not a Uint8Array. Entries of a codec that a reader does not have are misses.
+   * @default JSON
+   */
+  readonly codec?: Codec | undefined
+  /**
+   * Whether statements are prepared and named. False for poolers that cannot carry prepared statements.
+   * @default true
+   */
+  readonly prepare?: boolean | undefined
+}
+
+export interface PoolBounds {
+  readonly max?: number | undefined
+  readonly min?: number | undefined
+}
+
+/** The part of a `pg.Pool` that is used. */
+export interface PoolLike {
+  connect(): Promise<PoolClientLike>
+}
+
+export interface PoolClientLike {
+  query(statement: { text: string; values?: unknown[] }): Promise<{ rows: unknown[] }>
+  release(error?: Error | boolean): void
+}
+
+export interface LocalOptions {
+  /** @default 4096 */
+  readonly maxEntries?: number | undefined
+  /** What the entries cost in the heap, in bytes. @default 64 MiB */
+  readonly maxBytes?: number | undefined
+  /**
+   * What a hit hands out: `'clone'` a value of the caller's own, decoded per hit; `'freeze'` one deep-frozen value that
+   * all callers share; `'share'` one shared value that no caller may change.
+   * @default 'clone'
+   */
+  readonly values?: 'clone' | 'freeze' | 'share' | undefined
+  /** Longest stay in the local cache, where shorter than the entry's own ttl. @default the entry's ttl */
+  readonly ttl?: Duration | undefined
+}
+
+export interface StoreOptions {
+  readonly maxEntries?: number | undefined
+  readonly maxBytes?: number | undefined
+}

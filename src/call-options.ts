@@ -1,0 +1,122 @@
+// Options of single calls, documented once, and turned once into a complete value.
+
+import { type Duration, parseDuration, parseTimeout, parseTtl } from './core/duration.ts'
+import { assertKey, assertPrefix, assertTag, assertTags } from './core/key.ts'
+
+/** Taken by every call. */
+export interface CallOptions {
+  /** Aborting it rejects the call with the signal's reason. A write that was sent may happen all the same. */
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface GetOptions extends CallOptions {
+  /** Reads the store and sees everything committed before the call. @default false */
+  readonly fresh?: boolean | undefined
+}
+
+/** What is kept beside a value. */
+export interface EntryOptions {
+  /** How long the entry is fresh; null: for ever. @default the option `ttl` of the cache */
+  readonly ttl?: Duration | null | undefined
+  /** How long after its ttl it may be served stale, when a load fails or the store is gone. @default none */
+  readonly grace?: Duration | undefined
+  /** At most 64 tags of at most 1,024 bytes; invalidating one of them invalidates the entry. @default [] */
+  readonly tags?: readonly string[] | undefined
+}
+
+export interface SetOptions extends EntryOptions, CallOptions {}
+
+/** One entry of `setMany`; what it leaves out comes from the options of the call. */
+export type SetEntry<T = unknown> =
+  | readonly [key: string, value: T]
+  | ({ readonly key: string; readonly value: T } & EntryOptions)
+
+export interface GetOrSetOptions extends EntryOptions, GetOptions {
+  /** Deadline of this loader. @default the option `loadTimeout` of the cache */
+  readonly loadTimeout?: Duration | undefined
+}
+
+/** Which entries `keys()` and `entries()` list: those that match all that is given. */
+export interface ScanOptions extends CallOptions {
+  readonly prefix?: string | undefined
+  readonly tag?: string | undefined
+}
+
+/** What calls leave out. */
+export interface CallDefaults {
+  readonly ttlMs: number | null
+  readonly loadTimeoutMs: number
+}
+
+export interface ResolvedSetOptions {
+  readonly ttlMs: number | null
+  readonly graceMs: number
+  readonly tags: readonly string[]
+}
+
+export interface ResolvedSetEntry extends ResolvedSetOptions {
+  readonly key: string
+  readonly value: unknown
+}
+
+export interface ResolvedLoadOptions extends ResolvedSetOptions {
+  readonly loadTimeoutMs: number
+  readonly fresh: boolean
+  readonly signal: AbortSignal | undefined
+}
+
+export interface ResolvedScanOptions {
+  readonly prefix: string
+  readonly tag: string | undefined
+  readonly signal: AbortSignal | undefined
+}
+
+const NO_TAGS: readonly string[] = Object.freeze([])
+
+export function resolveSetOptions(
+  options: EntryOptions | undefined,
+  defaults: Pick<CallDefaults, 'ttlMs'>,
+): ResolvedSetOptions {
+  return {
+    ttlMs: options?.ttl === undefined ? defaults.ttlMs : parseTtl(options.ttl, 'ttl'),
+    graceMs: options?.grace === undefined ? 0 : parseDuration(options.grace, 'grace', 'invalid-ttl'),
+    tags: options?.tags === undefined ? NO_TAGS : assertTags(options.tags),
+  }
+}
+
+/** Checks the key, too. The value is left to the codec. */
+export function resolveSetEntry(
+  entry: SetEntry,
+  options: EntryOptions | undefined,
+  defaults: Pick<CallDefaults, 'ttlMs'>,
+): ResolvedSetEntry {
+  const { key, value, ...own } = isPair(entry) ? { key: entry[0], value: entry[1] } : entry
+  assertKey(key)
+  return { key, value, ...resolveSetOptions({ ...options, ...own }, defaults) }
+}
+
+export function resolveLoadOptions(
+  options: GetOrSetOptions | undefined,
+  defaults: CallDefaults,
+): ResolvedLoadOptions {
+  return {
+    ...resolveSetOptions(options, defaults),
+    loadTimeoutMs:
+      options?.loadTimeout === undefined
+        ? defaults.loadTimeoutMs
+        : parseTimeout(options.loadTimeout, 'loadTimeout'),
+    fresh: options?.fresh === true,
+    signal: options?.signal,
+  }
+}
+
+export function resolveScanOptions(options: ScanOptions | undefined): ResolvedScanOptions {
+  const prefix = options?.prefix ?? ''
+  assertPrefix(prefix, 'allowed')
+  if (options?.tag !== undefined) assertTag(options.tag)
+  return { prefix, tag: options?.tag, signal: options?.signal }
+}
+
+function isPair(entry: SetEntry): entry is readonly [string, unknown] {
+  return Array.isArray(entry)
+}

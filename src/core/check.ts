@@ -1,0 +1,57 @@
+// Checks of option values. Each returns what it was given, or throws `invalid-option` naming option, rule and value.
+
+import { CacheError } from './errors.ts'
+import { expected } from './expected.ts'
+import { nearest } from './nearest.ts'
+
+/**
+ * The given options over the defaults, all values still unchecked; undefined means the default. Refuses names that have
+ * none, where a misspelt option would silently be ignored.
+ */
+export function fillDefaults<N extends string>(
+  given: unknown,
+  defaults: Readonly<Record<N, unknown>>,
+  path?: string,
+): Record<N, unknown> {
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    throw invalid(path ?? 'options', 'an object', given)
+  }
+  const filled = { ...defaults } as Record<string, unknown>
+  for (const [name, value] of Object.entries(given)) {
+    if (!Object.hasOwn(defaults, name)) throw unknownOption(name, Object.keys(defaults), path)
+    if (value !== undefined) filled[name] = value
+  }
+  return filled
+}
+
+export function checkInteger(value: unknown, option: string, min: number, max?: number): number {
+  const isWithin = typeof value === 'number' && Number.isSafeInteger(value) && value >= min
+  if (isWithin && (max === undefined || value <= max)) return value
+  throw invalid(
+    option,
+    max === undefined ? `an integer of at least ${min}` : `an integer from ${min} to ${max}`,
+    value,
+  )
+}
+
+export function checkOneOf<const T extends string>(value: unknown, option: string, allowed: readonly T[]): T {
+  const found = allowed.find((one) => one === value)
+  if (found !== undefined) return found
+  throw invalid(option, `one of ${allowed.map((one) => `'${one}'`).join(', ')}`, value)
+}
+
+export function checkBoolean(value: unknown, option: string): boolean {
+  if (typeof value === 'boolean') return value
+  throw invalid(option, 'true or false', value)
+}
+
+export function invalid(option: string, rule: string, value: unknown): CacheError {
+  return new CacheError('invalid-option', expected(option, rule, value), { option })
+}
+
+function unknownOption(name: string, known: readonly string[], path: string | undefined): CacheError {
+  const option = path === undefined ? name : `${path}.${name}`
+  const meant = nearest(name, known)
+  const advice = meant === undefined ? `expected one of ${known.join(', ')}` : `did you mean \`${meant}\`?`
+  return new CacheError('invalid-option', `Unknown option \`${option}\`: ${advice}`, { option })
+}
