@@ -1,0 +1,198 @@
+// Turns calls into batches: what is added in one tick goes out together, and while `maxConcurrent` batches are under way
+// the next one gathers. With exclusive keys a batch holds each key once and items of one kind only, and an item whose
+// key is under way waits for the end of that batch, first come first served.
+
+import { Failure, ManyWaiter, OneWaiter, Slot, type Waiter } from './batch-slot.ts'
+import type { Budget } from './budget.ts'
+import { SlotQueues } from './slot-queues.ts'
+
+export interface BatcherOptions<Item, Reply> {
+  /** Replies in the order of the items; a Failure in the place of one concerns that item alone. */
+  readonly run: (items: Item[]) => Promise<readonly (Reply | Failure)[]>
+  readonly maxConcurrent: number
+  readonly maxItems: number
+  readonly maxBytes: number
+  readonly budget: Budget
+  readonly bytesOf: (item: Item) => number
+  readonly keyOf: (item: Item) => string
+  /** Null: any items may go together, in any number of batches at once. */
+  readonly exclusive: Exclusive<Item> | null
+  /** Calls back once the present tick has added what it has to add. */
+  readonly schedule?: (flush: () => void) => void
+}
+
+export interface Exclusive<Item> {
+  readonly kindOf: (item: Item) => string
+  /** One item that does the work of both, the later one winning; undefined: they go one after the other. */
+  readonly merge: (earlier: Item, later: Item) => Item | undefined
+}
+
+export class Batcher<Item, Reply> {
+  readonly #options: BatcherOptions<Item, Reply>
+  readonly #schedule: (flush: () => void) => void
+  readonly #flush: () => void
+  readonly #queues: SlotQueues<Item, Reply>
+  /** The last item of each key that is queued, waiting or under way. */
+  readonly #last = new Map<string, Slot<Item, Reply>>()
+  readonly #drained: (() => void)[] = []
+  #order = 0
+  #pending = 0
+  #underWay = 0
+  #scheduled = false
+  #closed: Failure | undefined
+
+  constructor(options: BatcherOptions<Item, Reply>) {
+    this.#options = options
+    this.#schedule = options.schedule ?? process.nextTick
+    this.#queues = new SlotQueues(options.maxItems, options.maxBytes)
+    this.#flush = () => {
+      this.#scheduled = false
+      while (this.#underWay < options.maxConcurrent && this.#queues.size > 0) void this.#send()
+    }
+  }
+
+  /** Items that have no reply yet. */
+  get pending(): number {
+    return this.#pending
+  }
+
+  /** Rejects with `overloaded` past the budget. */
+  add(item: Item): Promise<Reply> {
+    return new Promise((resolve, reject) => {
+      const { bytesOf, budget, keyOf } = this.#options
+      if (this.#closed !== undefined) throw this.#closed.error
+      const key = keyOf(item)
+      const bytes = bytesOf(item)
+      budget.take(bytes, key)
+      this.#admit(item, key, bytes, new OneWaiter(resolve, reject), 0)
+      this.#wake()
+    })
+  }
+
+  /** Replies in the order of the items. All of them fit into the budget, or none is sent. */
+  addMany(items: readonly Item[]): Promise<Reply[]> {
+    return new Promise((resolve, reject) => {
+      const { bytesOf, budget, keyOf } = this.#options
+      if (this.#closed !== undefined) throw this.#closed.error
+      const [first] = items
+      if (first === undefined) return resolve([])
+      budget.take(
+        items.reduce((sum, item) => sum + bytesOf(item), 0),
+        items.length === 1 ? keyOf(first) : undefined,
+      )
+      const waiter = new ManyWaiter(items.length, resolve, reject)
+      for (const [i, item] of items.entries()) this.#admit(item, keyOf(item), bytesOf(item), waiter, i)
+      this.#wake()
+    })
+  }
+
+  /** Resolves once everything added so far, and meanwhile, has its reply. */
+  drain(): Promise<void> {
+    if (this.#pending === 0) return Promise.resolve()
+    return new Promise((resolve) => {
+      this.#drained.push(resolve)
+    })
+  }
+
+  /** Rejects what has not been sent, and whatever is added later; batches under way go on. */
+  close(error: unknown): void {
+    this.#closed = new Failure(error)
+    for (const slot of this.#queues.takeAll()) this.#refuse(slot, this.#closed)
+    this.#notifyDrained()
+  }
+
+  #admit(item: Item, key: string, bytes: number, waiter: Waiter<Reply>, index: number): void {
+    const { exclusive } = this.#options
+    const kind = exclusive === null ? '' : exclusive.kindOf(item)
+    const slot = new Slot(item, key, kind, ++this.#order, bytes, waiter, index)
+    this.#pending++
+    if (exclusive === null) return this.#queues.push(slot)
+
+    const last = this.#last.get(key)
+    if (last !== undefined && this.#mergeInto(last, slot, exclusive)) return
+    this.#last.set(key, slot)
+    if (last === undefined) this.#queues.push(slot)
+    else last.next = slot
+  }
+
+  #mergeInto(last: Slot<Item, Reply>, slot: Slot<Item, Reply>, { merge }: Exclusive<Item>): boolean {
+    if (last.sent || last.kind !== slot.kind) return false
+    const item = merge(last.item, slot.item)
+    if (item === undefined) return false
+    const { bytesOf, budget } = this.#options
+    const bytes = bytesOf(item)
+    budget.give(last.bytes + slot.bytes - bytes)
+    last.item = item
+    last.bytes = bytes
+    slot.merged = last.merged
+    last.merged = slot
+    return true
+  }
+
+  #wake(): void {
+    if (this.#scheduled || this.#underWay >= this.#options.maxConcurrent || this.#queues.size === 0) return
+    this.#scheduled = true
+    this.#schedule(this.#flush)
+  }
+
+  async #send(): Promise<void> {
+    const slots = this.#queues.take()
+    this.#underWay++
+    let replies: readonly (Reply | Failure)[] | Failure
+    try {
+      replies = await this.#options.run(slots.map(itemToSend))
+      if (replies.length !== slots.length) {
+        replies = new Failure(new Error(`Expected ${slots.length} replies of a batch, got ${replies.length}`))
+      }
+    } catch (error) {
+      replies = new Failure(error)
+    }
+    this.#underWay--
+    this.#receive(slots, replies)
+    this.#wake()
+    this.#notifyDrained()
+  }
+
+  #receive(slots: Slot<Item, Reply>[], replies: readonly (Reply | Failure)[] | Failure): void {
+    let bytes = 0
+    for (const [i, slot] of slots.entries()) {
+      bytes += slot.bytes
+      this.#release(slot)
+      this.#settle(slot, replies instanceof Failure ? replies : (replies[i] as Reply | Failure))
+    }
+    this.#options.budget.give(bytes)
+  }
+
+  /** Lets the next item of the key go. */
+  #release(slot: Slot<Item, Reply>): void {
+    if (this.#options.exclusive === null) return
+    if (slot.next === undefined) this.#last.delete(slot.key)
+    else if (this.#closed === undefined) this.#queues.push(slot.next)
+    else this.#refuse(slot.next, this.#closed)
+  }
+
+  #refuse(first: Slot<Item, Reply>, failure: Failure): void {
+    for (let slot: Slot<Item, Reply> | undefined = first; slot !== undefined; slot = slot.next) {
+      this.#options.budget.give(slot.bytes)
+      this.#settle(slot, failure)
+    }
+    this.#last.delete(first.key)
+  }
+
+  #settle(slot: Slot<Item, Reply>, reply: Reply | Failure): void {
+    for (let part: Slot<Item, Reply> | undefined = slot; part !== undefined; part = part.merged) {
+      this.#pending--
+      part.settle(reply)
+    }
+  }
+
+  #notifyDrained(): void {
+    if (this.#pending > 0) return
+    for (const resolve of this.#drained.splice(0)) resolve()
+  }
+}
+
+function itemToSend<Item, Reply>(slot: Slot<Item, Reply>): Item {
+  slot.sent = true
+  return slot.item
+}

@@ -1,0 +1,283 @@
+// The one door between the local cache and everything that reads, writes or hears of changes. It keeps the rules under
+// which an entry may enter the local cache and be served from it: the lease bounds how far behind a hit can be, tokens
+// keep out replies that may have missed a change, flights are detached where a later caller must see more than they do.
+//
+// What the feed says is the truth. A hint is applied like the feed and proves nothing: no rule counts on its arrival.
+
+import type { Change } from '../core/change.ts'
+import type { Clock } from '../core/clock.ts'
+import type { Version } from '../core/entry.ts'
+import { Bypass, type Targets } from './bypass.ts'
+import { type Instant, Lease } from './lease.ts'
+import { type EvictionReason, LocalCache, type LocalCacheBounds } from './local-cache.ts'
+import type { LocalEntry } from './local-entry.ts'
+import { type FlushReason, SyncHistory, type SyncReply } from './sync-reply.ts'
+import { ABSENT, type Token, Tokens } from './tokens.ts'
+
+/** What the store answered for one key. */
+export interface Reply {
+  /** Null in recovery. */
+  readonly world: string | null
+  /** Null where there is no valid row, or none that can be held. */
+  readonly entry: LocalEntry | null
+  /** Null where there is no valid row. */
+  readonly version: Version | null
+}
+
+/** `foreign-world`: the reply came from another world than the last sync, and a sync is due. */
+export type Outcome = 'stored' | 'not-stored' | 'foreign-world'
+
+/** Who hears of what happens to the local cache. */
+export interface CoherenceListener {
+  evicted(key: string, reason: EvictionReason): void
+  flushed(reason: FlushReason, entries: number): void
+}
+
+/** The single flights of a process: reads, loads. */
+export interface Joins {
+  detach(key: string): void
+  detachAll(): void
+}
+
+export interface CoherenceOptions extends LocalCacheBounds {
+  readonly clock: Clock
+  readonly maxStalenessMs: number
+  readonly joins: readonly Joins[]
+  readonly listener: CoherenceListener
+}
+
+/** What Coherence and NullCoherence have in common. */
+export type LocalView = Pick<Coherence, keyof Coherence>
+
+export class Coherence {
+  readonly #clock: Clock
+  readonly #listener: CoherenceListener
+  readonly #joins: readonly Joins[]
+  readonly #lease: Lease
+  readonly #tokens = new Tokens()
+  readonly #bypass = new Bypass()
+  readonly #syncs = new SyncHistory()
+  readonly #entries: LocalCache
+  #used = false
+  #closed = false
+
+  constructor({ clock, maxStalenessMs, joins, listener, maxEntries, maxBytes }: CoherenceOptions) {
+    this.#clock = clock
+    this.#listener = listener
+    this.#joins = joins
+    this.#lease = new Lease(clock, maxStalenessMs)
+    this.#entries = new LocalCache({ maxEntries, maxBytes }, (key, reason) => listener.evicted(key, reason))
+  }
+
+  get size(): number {
+    return this.#entries.size
+  }
+
+  get bytes(): number {
+    return this.#entries.bytes
+  }
+
+  /** How often check() must be called for the staleness bound to hold. */
+  get checkPeriodMs(): number {
+    return this.#lease.checkPeriodMs
+  }
+
+  /** Wall time until which hits are possible; 0 without a lease. */
+  get leaseEnd(): number {
+    return this.#lease.end
+  }
+
+  /** Whether a sync is worth its while: something was read since the last one, or a transaction may have ended. */
+  get wantsSync(): boolean {
+    return this.#used || this.#bypass.size > 0
+  }
+
+  keys(): IterableIterator<string> {
+    return this.#entries.keys()
+  }
+
+  instant(): Instant {
+    return this.#lease.read()
+  }
+
+  /** An entry that may be served as fresh. One clock read, nothing allocated. */
+  hit(key: string): LocalEntry | undefined {
+    this.#used = true
+    const entry = this.#entries.get(key)
+    if (entry === undefined) return undefined
+    const now = this.#clock.wall()
+    if (!this.#lease.covers(now) && !this.#isLive()) return undefined
+    if (now < entry.freshUntil) return entry
+    if (now >= entry.keepUntil) this.#entries.evict(key, 'expired')
+    return undefined
+  }
+
+  /** For grace while the store is gone: an entry regardless of lease and freshness, within its last deadline. */
+  lastKnown(key: string): LocalEntry | undefined {
+    this.check()
+    const entry = this.#entries.find(key)
+    return entry !== undefined && this.#clock.wall() < entry.keepUntil ? entry : undefined
+  }
+
+  /** Whether callers of this key may share a flight at all. */
+  mayJoin(key: string): boolean {
+    return this.#bypass.size === 0 || !this.#bypass.mayCover(key)
+  }
+
+  /** Before a read, an own write or the snapshot of a load is sent. Every token is closed by one of the next five. */
+  open(key: string): Token {
+    this.#used = true
+    const now = this.#clock.wall()
+    // A lapse that nobody has noticed would begin its epoch only after this token.
+    if (this.#lease.held && !this.#lease.covers(now)) this.check()
+    return this.#tokens.open(key, now)
+  }
+
+  /** A read or a fill was answered. */
+  settle(token: Token, reply: Reply): Outcome {
+    const version = reply.version ?? ABSENT
+    const sameWorld = reply.world !== null && reply.world === this.#syncs.world
+    const entry = sameWorld && this.#mayStore(token, version) ? reply.entry : null
+    // A caller that is given this version must not be given an older one by a flight that began before.
+    if (this.#tokens.hasOthers(token)) this.#detach(token.key)
+    this.#tokens.close(token)
+
+    if (!sameWorld) {
+      this.#tokens.conflicted(token.key, token)
+      this.#entries.evict(token.key, 'contradicted')
+      return 'foreign-world'
+    }
+    this.#tokens.seen(token.key, version, token)
+    if (entry !== null && !this.#bypass.covers(entry.key, entry.tags)) {
+      return this.#entries.put(entry, this.#clock.wall()) ? 'stored' : 'not-stored'
+    }
+    this.#evictUnless(token.key, version, 'contradicted')
+    return 'not-stored'
+  }
+
+  /** An own write was acknowledged. Reads under way may not have seen it, and nobody may join them. */
+  acknowledge(token: Token, reply: Reply): Outcome {
+    const outcome = this.settle(token, reply)
+    this.#tokens.dirtied(token.key, token)
+    this.#detach(token.key)
+    return outcome
+  }
+
+  /** An own delete or invalidation was acknowledged. */
+  removed(token: Token): void {
+    this.#forget(token)
+  }
+
+  /** An own write failed in a way that leaves open whether it happened. */
+  ambiguous(token: Token): void {
+    this.#forget(token)
+  }
+
+  /** No reply, and nothing written. */
+  abandon(token: Token): void {
+    this.#tokens.close(token)
+  }
+
+  /** A change by whomever: told by the feed, by a hint, or by the acknowledgement of an own invalidation. */
+  apply(change: Change): void {
+    for (const key of change.keys) {
+      this.#evictUnless(key, change.version, 'changed')
+      this.#tokens.heard(key, change.version)
+      this.#detach(key)
+    }
+    if (change.tags.length + change.keyPrefixes.length + change.tagPrefixes.length === 0) return
+    this.#evictTargets(change)
+    this.#tokens.broadcast()
+    this.#detachAll()
+  }
+
+  /** A caller's transaction has touched these, and nobody knows yet when it ends. */
+  bypass(targets: Targets): void {
+    this.#bypass.add(targets)
+    for (const key of targets.keys) {
+      this.#entries.evict(key, 'changed')
+      this.#detach(key)
+    }
+    this.#evictTargets(targets)
+    if (targets.tags.length + targets.keyPrefixes.length + targets.tagPrefixes.length > 0) this.#detachAll()
+  }
+
+  /** A sync was answered: brings the local cache up to its snapshot and renews the lease. */
+  synced(reply: SyncReply): void {
+    if (this.#closed) return
+    this.#used = false
+    this.check()
+    const reason = this.#syncs.reasonToFlush(reply, this.#clock.wall())
+    if (reason !== undefined) this.flush(reason)
+
+    for (const change of reply.changes) this.apply(change)
+    for (const targets of reply.finished) this.#bypass.remove(targets)
+    if (reply.world === null) this.lapse()
+    else if (this.#lease.renew(reply.sentAt) === 'stepped') this.flush('clock')
+  }
+
+  /** Called every checkPeriodMs: notices a lease that has ended and clocks that were stepped. */
+  check(): void {
+    const wasHeld = this.#lease.held
+    const state = this.#lease.check()
+    if (state === 'stepped') this.flush('clock')
+    else if (wasHeld && state === 'lapsed') this.#tokens.newEpoch()
+  }
+
+  /** No hits and no stores until the next sync; entries stay for it to judge. */
+  lapse(): void {
+    this.#lease.lapse()
+    this.#tokens.newEpoch()
+  }
+
+  flush(reason: FlushReason = 'requested'): void {
+    this.#tokens.newEpoch()
+    this.#detachAll()
+    const entries = this.#entries.clear()
+    if (entries > 0) this.#listener.flushed(reason, entries)
+  }
+
+  close(): void {
+    this.#closed = true
+    this.lapse()
+    this.flush('closed')
+  }
+
+  #isLive(): boolean {
+    if (!this.#lease.held) return false
+    this.check()
+    return this.#lease.held
+  }
+
+  #mayStore(token: Token, version: Version): boolean {
+    // Looked at first: noticing a lapse here begins a new epoch, which keeps this reply out.
+    const live = this.#lease.covers(this.#clock.wall()) || this.#isLive()
+    return live && this.#tokens.mayStore(token, version)
+  }
+
+  #forget(token: Token): void {
+    this.#tokens.close(token)
+    this.#tokens.dirtied(token.key, token)
+    this.#entries.evict(token.key, 'changed')
+    this.#detach(token.key)
+  }
+
+  #evictTargets({ tags, keyPrefixes, tagPrefixes }: Targets): void {
+    for (const tag of tags) this.#entries.evictTag(tag, 'changed')
+    for (const prefix of keyPrefixes) this.#entries.evictKeyPrefix(prefix, 'changed')
+    for (const prefix of tagPrefixes) this.#entries.evictTagPrefix(prefix, 'changed')
+  }
+
+  #evictUnless(key: string, version: Version, reason: EvictionReason): void {
+    const present = this.#entries.find(key)
+    if (present !== undefined && present.version !== version) this.#entries.evict(key, reason)
+  }
+
+  #detach(key: string): void {
+    for (const joins of this.#joins) joins.detach(key)
+  }
+
+  #detachAll(): void {
+    for (const joins of this.#joins) joins.detachAll()
+  }
+}

@@ -1,0 +1,124 @@
+// Coherence without a local cache. It holds nothing and needs no lease, and yet keeps this process's own session:
+// after an own write, a sync, or a newer reply, nobody joins a read that began before.
+
+import type { Change } from '../core/change.ts'
+import type { Clock } from '../core/clock.ts'
+import { Bypass, type Targets } from './bypass.ts'
+import type { Joins, LocalView, Outcome, Reply } from './coherence.ts'
+import type { Instant } from './lease.ts'
+import type { LocalEntry } from './local-entry.ts'
+import type { SyncReply } from './sync-reply.ts'
+import { type Token, Tokens } from './tokens.ts'
+
+export interface NullCoherenceOptions {
+  readonly clock: Clock
+  readonly joins: readonly Joins[]
+}
+
+const NO_KEYS: readonly string[] = []
+
+export class NullCoherence implements LocalView {
+  readonly size = 0
+  readonly bytes = 0
+  readonly leaseEnd = 0
+  readonly checkPeriodMs: number = Number.POSITIVE_INFINITY
+  readonly #clock: Clock
+  readonly #joins: readonly Joins[]
+  readonly #tokens = new Tokens()
+  readonly #bypass = new Bypass()
+
+  constructor({ clock, joins }: NullCoherenceOptions) {
+    this.#clock = clock
+    this.#joins = joins
+  }
+
+  get wantsSync(): boolean {
+    return this.#bypass.size > 0
+  }
+
+  keys(): ArrayIterator<string> {
+    return NO_KEYS.values()
+  }
+
+  instant(): Instant {
+    return { wall: this.#clock.wall(), monotonic: this.#clock.monotonic() }
+  }
+
+  hit(): LocalEntry | undefined {
+    return undefined
+  }
+
+  lastKnown(): LocalEntry | undefined {
+    return undefined
+  }
+
+  mayJoin(key: string): boolean {
+    return this.#bypass.size === 0 || !this.#bypass.mayCover(key)
+  }
+
+  open(key: string): Token {
+    return this.#tokens.open(key, this.#clock.wall())
+  }
+
+  settle(token: Token, _reply: Reply): Outcome {
+    if (this.#tokens.hasOthers(token)) this.#detach(token.key)
+    this.#tokens.close(token)
+    return 'not-stored'
+  }
+
+  acknowledge(token: Token, _reply: Reply): Outcome {
+    this.#end(token)
+    return 'not-stored'
+  }
+
+  removed(token: Token): void {
+    this.#end(token)
+  }
+
+  ambiguous(token: Token): void {
+    this.#end(token)
+  }
+
+  abandon(token: Token): void {
+    this.#tokens.close(token)
+  }
+
+  apply({ keys, tags, keyPrefixes, tagPrefixes }: Change): void {
+    for (const key of keys) this.#detach(key)
+    if (tags.length + keyPrefixes.length + tagPrefixes.length > 0) this.#detachAll()
+  }
+
+  bypass(targets: Targets): void {
+    this.#bypass.add(targets)
+    this.#detachAll()
+  }
+
+  /** Without a feed nothing tells which reads began too early, so all of them did. */
+  synced({ finished }: SyncReply): void {
+    for (const targets of finished) this.#bypass.remove(targets)
+    this.#detachAll()
+  }
+
+  check(): void {}
+
+  lapse(): void {}
+
+  flush(): void {
+    this.#detachAll()
+  }
+
+  close(): void {}
+
+  #end(token: Token): void {
+    this.#tokens.close(token)
+    this.#detach(token.key)
+  }
+
+  #detach(key: string): void {
+    for (const joins of this.#joins) joins.detach(key)
+  }
+
+  #detachAll(): void {
+    for (const joins of this.#joins) joins.detachAll()
+  }
+}

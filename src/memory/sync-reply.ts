@@ -1,0 +1,46 @@
+// What a sync answered, and whether the local cache can be brought up to date with it or has to be emptied.
+
+import type { Change } from '../core/change.ts'
+import type { Targets } from './bypass.ts'
+import { DatabaseClock } from './database-clock.ts'
+import type { Instant } from './lease.ts'
+
+export interface SyncReply {
+  /** From instant(), before the sync was sent. */
+  readonly sentAt: Instant
+  /** Null in recovery. */
+  readonly world: string | null
+  /** `gap`: there was no cursor, or the feed no longer reaches back to it. */
+  readonly cursor: 'continued' | 'gap'
+  readonly changes: readonly Change[]
+  /** Milliseconds since the epoch by the database's clock. */
+  readonly databaseNow: number
+  /** Targets given to bypass() whose transaction this sync saw finished. */
+  readonly finished: readonly Targets[]
+}
+
+/** `clock`: one of the clocks was stepped. `gap`: changes may have been missed. `world`: it is another store. */
+export type FlushReason = 'clock' | 'gap' | 'world' | 'recovery' | 'requested' | 'closed'
+
+export class SyncHistory {
+  readonly #databaseClock = new DatabaseClock()
+  #world: string | null = null
+
+  /** Of the last sync; null before the first, and in recovery. */
+  get world(): string | null {
+    return this.#world
+  }
+
+  /** Takes the reply in. Undefined: it continues from the one before. */
+  reasonToFlush({ world, cursor, databaseNow, sentAt }: SyncReply, nowWall: number): FlushReason | undefined {
+    const sameWorld = world === this.#world
+    this.#world = world
+    if (!sameWorld) this.#databaseClock.forget()
+    const clocksAgree = this.#databaseClock.agrees(databaseNow, sentAt.wall, nowWall)
+
+    if (world === null) return 'recovery'
+    if (!sameWorld) return 'world'
+    if (!clocksAgree) return 'clock'
+    return cursor === 'gap' ? 'gap' : undefined
+  }
+}

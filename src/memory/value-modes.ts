@@ -1,0 +1,89 @@
+// In which form the local cache holds a value, and what a hit hands out. All three start from what is stored, never
+// from the object a caller has set: a value read back is of the same type from the local cache as from the store.
+//
+// clone   holds the encoded value and decodes it for every hit: each caller owns what it gets
+// freeze  holds the decoded value, deep-frozen, and shares it
+// share   holds the decoded value and shares it as it is: a caller that changes it changes it for all
+
+import type { StoredEntry } from '../core/entry.ts'
+import { bufferBytes, stringBytes, valueBytes } from './heap-bytes.ts'
+import type { LocalEntry } from './local-entry.ts'
+
+export type Values = 'clone' | 'freeze' | 'share'
+
+export type Content = Pick<StoredEntry, 'text' | 'bytes' | 'codec'>
+
+export type Decode = (content: string | Uint8Array, codec: string | null) => unknown
+
+export interface Held {
+  readonly held: unknown
+  readonly encoded: boolean
+  readonly bytes: number
+}
+
+export interface ValueMode {
+  toLocal(content: Content): Held
+  fromLocal(entry: Pick<LocalEntry, 'held' | 'encoded' | 'codec'>): unknown
+}
+
+export function resolveValueMode(values: Values, decode: Decode): ValueMode {
+  const fromLocal: ValueMode['fromLocal'] = ({ held, encoded, codec }) => {
+    if (!encoded) return held
+    // A codec may hand out views of what it is given, so bytes are copied before they are decoded.
+    return decode(typeof held === 'string' ? held : Buffer.from(held as Uint8Array), codec)
+  }
+  return { toLocal: (content) => holders[values](content, decode), fromLocal }
+}
+
+const holders: Record<Values, (content: Content, decode: Decode) => Held> = {
+  clone: holdEncoded,
+  freeze: (content, decode) => {
+    const value = decodeContent(content, decode)
+    return deepFreeze(value)
+      ? { held: value, encoded: false, bytes: valueBytes(value) }
+      : holdEncoded(content)
+  },
+  share: (content, decode) => {
+    const value = decodeContent(content, decode)
+    return { held: value, encoded: false, bytes: valueBytes(value) }
+  },
+}
+
+function holdEncoded({ text, bytes }: Content): Held {
+  if (text !== null) return { held: text, encoded: true, bytes: stringBytes(text) }
+  const copy = copyOf(bytes ?? new Uint8Array())
+  return { held: copy, encoded: true, bytes: bufferBytes(copy) }
+}
+
+function decodeContent({ text, bytes, codec }: Content, decode: Decode): unknown {
+  return decode(text ?? copyOf(bytes ?? new Uint8Array()), codec)
+}
+
+/** A driver's buffers are slices of what it read from the socket, and would keep all of that alive. */
+function copyOf(bytes: Uint8Array): Buffer {
+  const copy = Buffer.allocUnsafeSlow(bytes.byteLength)
+  copy.set(bytes)
+  return copy
+}
+
+/**
+ * Freezes a tree of plain objects and arrays. False, and possibly frozen in part, where something in it stays mutable
+ * when frozen (a Buffer, a Date, a Map, an instance of a class): such a value is decoded for every hit instead.
+ */
+export function deepFreeze(value: unknown): boolean {
+  const rest: unknown[] = [value]
+  while (rest.length > 0) {
+    const part = rest.pop()
+    if (typeof part === 'function') return false
+    if (typeof part !== 'object' || part === null) continue
+    if (!isPlain(part)) return false
+    Object.freeze(part)
+    for (const item of Object.values(part)) rest.push(item)
+  }
+  return true
+}
+
+function isPlain(part: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(part)
+  return prototype === Object.prototype || prototype === Array.prototype || prototype === null
+}
