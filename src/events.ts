@@ -1,0 +1,180 @@
+// One report per outcome: it counts and tells listeners together, so that figures and events can never disagree.
+
+import { inspect } from 'node:util'
+import type { Hint } from './core/change.ts'
+import { checkOneOf, invalid } from './core/check.ts'
+import type { CacheError } from './core/errors.ts'
+
+/** What `on` can listen to, and what a listener gets. Names are outcomes: they have happened. */
+export interface CacheEvents {
+  /** A value was served, from the local cache, the store, or past its ttl within its grace. */
+  hit: { readonly key: string; readonly tier: HitTier }
+  missed: { readonly key: string }
+  /** A loader returned; `stored` is false where its value was fenced, skipped, or could not be written. */
+  loaded: { readonly key: string; readonly ms: number; readonly stored: boolean }
+  'load-failed': { readonly key: string; readonly error: unknown }
+  /** A set was committed. */
+  stored: { readonly key: string }
+  deleted: { readonly key: string }
+  /** This process invalidated; `prefix` is empty for all. */
+  invalidated: {
+    readonly keys?: readonly string[]
+    readonly tags?: readonly string[]
+    readonly prefix?: string
+  }
+  /** An entry left the local cache: changed by others or by this process, pushed out, or all of them flushed. */
+  evicted: { readonly key: string; readonly reason: 'changed' | 'capacity' | 'flushed' }
+  'hint-received': { readonly kind: Hint['kind'] }
+  synced: { readonly ms: number; readonly changes: number }
+  'session-lost': { readonly error: CacheError }
+  /** After `ms` without a session. */
+  'session-restored': { readonly ms: number }
+  swept: { readonly removed: number }
+  /** Works, but not as configured: a pooler that swallows notifications, for one. */
+  degraded: { readonly reason: string }
+  /** The server cannot be reached: reads miss and writes reject at once, until it closes. */
+  'circuit-opened': { readonly error: CacheError }
+  'circuit-closed': Readonly<Record<string, never>>
+  /** A failure that a read or work in the background survived. */
+  error: { readonly error: CacheError; readonly operation: string }
+}
+
+export type HitTier = 'local' | 'store' | 'stale'
+
+export type CacheListener<E extends keyof CacheEvents> = (payload: CacheEvents[E]) => void
+
+/** Since the cache was made. */
+export interface CacheCounters {
+  hits: Record<HitTier, number>
+  misses: number
+  loads: number
+  loadFailures: number
+  sets: number
+  deletes: number
+  invalidations: number
+  evictions: number
+  hints: number
+  syncs: number
+  sessionsLost: number
+  sessionsRestored: number
+  /** Rows that this process's sweeper removed. */
+  swept: number
+  circuitsOpened: number
+  errors: number
+}
+
+/** How each outcome counts. */
+const COUNT: {
+  readonly [E in keyof CacheEvents]: (counters: CacheCounters, payload: CacheEvents[E]) => void
+} = {
+  hit: (counters, { tier }) => (counters.hits[tier] += 1),
+  missed: (counters) => (counters.misses += 1),
+  loaded: (counters) => (counters.loads += 1),
+  'load-failed': (counters) => (counters.loadFailures += 1),
+  stored: (counters) => (counters.sets += 1),
+  deleted: (counters) => (counters.deletes += 1),
+  invalidated: (counters) => (counters.invalidations += 1),
+  evicted: (counters) => (counters.evictions += 1),
+  'hint-received': (counters) => (counters.hints += 1),
+  synced: (counters) => (counters.syncs += 1),
+  'session-lost': (counters) => (counters.sessionsLost += 1),
+  'session-restored': (counters) => (counters.sessionsRestored += 1),
+  swept: (counters, { removed }) => (counters.swept += removed),
+  degraded: () => {},
+  'circuit-opened': (counters) => (counters.circuitsOpened += 1),
+  'circuit-closed': () => {},
+  error: (counters) => (counters.errors += 1),
+}
+
+const EVENTS = Object.keys(COUNT)
+
+interface Registration {
+  // Written as a method to fit any listener: registrations are kept by event, and report() checks the payload's type.
+  listener(payload: unknown): void
+  hasFailed: boolean
+}
+
+export class Reporter {
+  readonly #counters: CacheCounters = createCounters()
+  // Replaced, never changed in place: a listener may unsubscribe while its event is being delivered.
+  readonly #registrations: Partial<Record<keyof CacheEvents, readonly Registration[] | undefined>> = {}
+
+  report<E extends keyof CacheEvents>(event: E, payload: CacheEvents[E]): void {
+    COUNT[event](this.#counters, payload)
+    for (const registration of this.#registrations[event] ?? []) deliver(event, registration, payload)
+  }
+
+  /** As `report('hit', …)`, without a payload where nobody listens: a local hit allocates nothing. */
+  hit(key: string, tier: HitTier): void {
+    if (this.#registrations.hit === undefined) this.#counters.hits[tier] += 1
+    else this.report('hit', { key, tier })
+  }
+
+  /** As `report('missed', …)`, without a payload where nobody listens. */
+  missed(key: string): void {
+    if (this.#registrations.missed === undefined) this.#counters.misses += 1
+    else this.report('missed', { key })
+  }
+
+  /** Returns the function that ends the subscription. */
+  on<E extends keyof CacheEvents>(event: E, listener: CacheListener<E>): () => void {
+    checkOneOf(event, 'event', EVENTS)
+    if (typeof listener !== 'function') throw invalid('listener', 'a function', listener)
+    const added: Registration = { listener, hasFailed: false }
+    this.#change(event, (registrations) => [...registrations, added])
+    return () => this.#change(event, (registrations) => registrations.filter((other) => other !== added))
+  }
+
+  counters(): CacheCounters {
+    return { ...this.#counters, hits: { ...this.#counters.hits } }
+  }
+
+  #change(
+    event: keyof CacheEvents,
+    edit: (registrations: readonly Registration[]) => readonly Registration[],
+  ): void {
+    const edited = edit(this.#registrations[event] ?? [])
+    this.#registrations[event] = edited.length === 0 ? undefined : edited
+  }
+}
+
+function deliver(event: string, registration: Registration, payload: unknown): void {
+  try {
+    const returned: unknown = registration.listener(payload)
+    if (returned instanceof Promise) returned.catch((cause: unknown) => warnOnce(event, registration, cause))
+  } catch (cause) {
+    warnOnce(event, registration, cause)
+  }
+}
+
+// A listener must not break the call it hears of, nor the process: rethrowing later would end it as an uncaught
+// exception. Once, because a broken listener for hits fails thousands of times a second.
+function warnOnce(event: string, registration: Registration, cause: unknown): void {
+  if (registration.hasFailed) return
+  registration.hasFailed = true
+  process.emitWarning(`A listener for '${event}' failed; it is still called, without further warnings`, {
+    type: 'CacheWarning',
+    code: 'POSTGRES_CACHE_LISTENER_FAILED',
+    detail: inspect(cause),
+  })
+}
+
+function createCounters(): CacheCounters {
+  return {
+    hits: { local: 0, store: 0, stale: 0 },
+    misses: 0,
+    loads: 0,
+    loadFailures: 0,
+    sets: 0,
+    deletes: 0,
+    invalidations: 0,
+    evictions: 0,
+    hints: 0,
+    syncs: 0,
+    sessionsLost: 0,
+    sessionsRestored: 0,
+    swept: 0,
+    circuitsOpened: 0,
+    errors: 0,
+  }
+}
