@@ -1,0 +1,137 @@
+// What every cache of this package can do: PostgresCache, and NullCache in its place.
+
+import type { Duration } from './core/duration.ts'
+import type { Entry } from './core/entry.ts'
+import type { CacheCounters, CacheEvents, CacheListener } from './events.ts'
+import type {
+  CallOptions,
+  EntryOptions,
+  GetOptions,
+  GetOrSetOptions,
+  ScanOptions,
+  SetEntry,
+  SetOptions,
+} from './options.ts'
+
+/**
+ * A cache, used like a Map whose calls return promises: `undefined` is a miss and never stored, `null` is a value.
+ *
+ * Reads never reject because the database is gone: they miss, or serve stale where grace allows it. Explicit writes
+ * reject with a `CacheError` then. Wrong keys, durations and tags reject in every call, before the database sees them.
+ */
+export interface Cache {
+  /** Connects and installs or checks the schema. Every call does so by itself; calling it first fails fast. */
+  connect(options?: CallOptions): Promise<void>
+
+  /** Waits for the calls under way, then lets go of every connection, lock and timer. Later calls reject with `closed`. */
+  close(): Promise<void>
+
+  [Symbol.asyncDispose](): Promise<void>
+
+  /**
+   * The value, or undefined for a miss. The type is the caller's claim; nothing checks it.
+   *
+   * @example
+   * const user = await cache.get<User>('user:1') // User | undefined
+   */
+  get<T = unknown>(key: string, options?: GetOptions): Promise<T | undefined>
+
+  has(key: string, options?: GetOptions): Promise<boolean>
+
+  /** The values in the order of the keys, undefined for each miss. One wrong key rejects the call. */
+  getMany<T = unknown>(keys: readonly string[], options?: GetOptions): Promise<(T | undefined)[]>
+
+  /** The value with its version, tags and deadlines, read from the store. Stale entries are shown, and marked. */
+  getEntry<T = unknown>(key: string, options?: CallOptions): Promise<Entry<T> | undefined>
+
+  /** The value if the local cache may answer right now; undefined says nothing about the store. */
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller's claim, as in get
+  peek<T = unknown>(key: string): T | undefined
+
+  /**
+   * Resolves once committed. `undefined`, functions, symbols, BigInt and cycles are refused with `invalid-value`.
+   *
+   * @example
+   * await cache.set('user:1', { name: 'Ava' }, { ttl: '5m', tags: ['users'] })
+   */
+  set(key: string, value: unknown, options?: SetOptions): Promise<void>
+
+  /** One statement for all; what an entry leaves out comes from `options`. Of a key given twice, the last one counts. */
+  setMany(entries: Iterable<SetEntry>, options?: SetOptions): Promise<void>
+
+  /**
+   * The value, or else what the loader returns, which is stored. Usually one loader runs per key and miss, over all
+   * processes. Its value is not cached if key or tags were invalidated while it ran. What it throws rejects the call,
+   * unless a stale entry is within its grace. `undefined` is handed back and not stored.
+   *
+   * @example
+   * const user = await cache.getOrSet('user:1', () => loadUser(1), { ttl: '2m', tags: ['users'] })
+   */
+  getOrSet<T, Previous = T>(key: string, loader: Loader<T, Previous>, options?: GetOrSetOptions): Promise<T>
+
+  /** Whether a live entry was there. */
+  delete(key: string, options?: CallOptions): Promise<boolean>
+
+  /** Whether a live entry was there, in the order of the keys. */
+  deleteMany(keys: readonly string[], options?: CallOptions): Promise<boolean[]>
+
+  /** As delete, without reading: whatever is stored or being loaded under these keys is no longer served. */
+  invalidate(keys: string | readonly string[], options?: CallOptions): Promise<void>
+
+  /** Invalidates every key that starts with `prefix`, at a cost that does not depend on their number. */
+  deleteByPrefix(prefix: string, options?: CallOptions): Promise<void>
+
+  /** Invalidates every key, at a cost that does not depend on their number. */
+  clear(options?: CallOptions): Promise<void>
+
+  /** Gives a live entry a new ttl, counted from now; null: for ever. False: there was none. */
+  touch(key: string, ttl: Duration | null, options?: CallOptions): Promise<boolean>
+
+  /** Makes a live entry stale now; its grace may still serve it. False: there was none. */
+  expire(key: string, options?: CallOptions): Promise<boolean>
+
+  /** The keys of live entries, page by page from the store. Writes meanwhile may or may not show. */
+  keys(options?: ScanOptions): AsyncIterable<string>
+
+  /** The live entries, page by page from the store. Writes meanwhile may or may not show. */
+  entries<T = unknown>(options?: ScanOptions): AsyncIterable<Entry<T>>
+
+  /** Does now what the sweeper does in the background. Resolves to the number of rows removed. */
+  prune(options?: CallOptions): Promise<number>
+
+  /** Figures of this process, a plain copy. */
+  stats(): CacheStats
+
+  /**
+   * Calls `listener` after each such outcome, synchronously. Returns the function that ends the subscription.
+   *
+   * @example
+   * const off = cache.on('session-lost', ({ error }) => log.warn(error))
+   */
+  on<E extends keyof CacheEvents>(event: E, listener: CacheListener<E>): () => void
+
+  /** Once resolved, every read here sees what was committed anywhere before the call. */
+  sync(options?: CallOptions): Promise<void>
+}
+
+/** Loads the value of a missing key. Its result, or the promise's, is stored; what it throws rejects the call. */
+export type Loader<T, Previous = T> = (context: LoadContext<Previous>) => T | PromiseLike<T>
+
+export interface LoadContext<Previous = unknown> {
+  readonly key: string
+  /** Aborted at the deadline of the load, and by the caller's own signal when nobody else waits for this load. */
+  readonly signal: AbortSignal
+  /** The stale value that is about to be replaced, where there is one. */
+  readonly previous: Previous | undefined
+  /** Changes what is kept beside the value: for a ttl or tags that only the loaded data tells. */
+  set(options: EntryOptions): void
+  /** Returns `value` unchanged; if the loader returns it, the callers get it and nothing is stored. */
+  skip<V>(value: V): V
+}
+
+/** Counters since the cache was made, and what it holds now. */
+export interface CacheStats extends CacheCounters {
+  readonly local: { readonly entries: number; readonly bytes: number }
+  /** Bytes of reads and writes under way; at most `maxPending`. */
+  readonly pendingBytes: number
+}

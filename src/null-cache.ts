@@ -1,0 +1,187 @@
+// A cache that keeps nothing, for tests and for switching caching off. It checks keys, durations, tags and values like
+// the real one, so that a mistake shows in development and not first in production.
+
+import { encodeValue } from './codecs/values.ts'
+import type { Cache, CacheStats, LoadContext, Loader } from './contract.ts'
+import { type Duration, parseTtl } from './core/duration.ts'
+import type { Entry } from './core/entry.ts'
+import { assertKey, assertPrefix } from './core/key.ts'
+import { type CacheEvents, type CacheListener, Reporter } from './events.ts'
+import {
+  type CacheOptions,
+  type CallOptions,
+  type EntryOptions,
+  type GetOptions,
+  type GetOrSetOptions,
+  type ResolvedOptions,
+  type ScanOptions,
+  type SetEntry,
+  type SetOptions,
+  resolveLoadOptions,
+  resolveOptions,
+  resolveScanOptions,
+  resolveSetEntry,
+  resolveSetOptions,
+} from './options.ts'
+
+/**
+ * Takes the options of a PostgresCache and connects to nothing: reads miss, loaders run every time.
+ *
+ * @example
+ * const cache: Cache = process.env.DATABASE_URL ? new PostgresCache(options) : new NullCache(options)
+ */
+export class NullCache implements Cache {
+  readonly #options: ResolvedOptions
+  readonly #reporter: Reporter = new Reporter()
+
+  constructor(options: CacheOptions = {}) {
+    this.#options = resolveOptions(options)
+  }
+
+  async connect(options?: CallOptions): Promise<void> {
+    this.#check([], options)
+  }
+
+  async close(): Promise<void> {}
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+
+  async get<T = unknown>(key: string, options?: GetOptions): Promise<T | undefined> {
+    this.#miss([key], options)
+    return undefined
+  }
+
+  async has(key: string, options?: GetOptions): Promise<boolean> {
+    this.#miss([key], options)
+    return false
+  }
+
+  async getMany<T = unknown>(keys: readonly string[], options?: GetOptions): Promise<(T | undefined)[]> {
+    this.#miss(keys, options)
+    return keys.map(() => undefined)
+  }
+
+  async getEntry<T = unknown>(key: string, options?: CallOptions): Promise<Entry<T> | undefined> {
+    this.#miss([key], options)
+    return undefined
+  }
+
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller's claim, as in get
+  peek<T = unknown>(key: string): T | undefined {
+    assertKey(key)
+    return undefined
+  }
+
+  async set(key: string, value: unknown, options?: SetOptions): Promise<void> {
+    this.#encode([key, value], options)
+  }
+
+  async setMany(entries: Iterable<SetEntry>, options?: SetOptions): Promise<void> {
+    for (const entry of entries) this.#encode(entry, options)
+  }
+
+  async getOrSet<T, Previous = T>(
+    key: string,
+    loader: Loader<T, Previous>,
+    options?: GetOrSetOptions,
+  ): Promise<T> {
+    resolveLoadOptions(options, this.#options)
+    this.#miss([key], options)
+    return this.#load(loader, {
+      key,
+      signal: options?.signal ?? new AbortController().signal,
+      previous: undefined,
+      set: (kept: EntryOptions) => void resolveSetOptions(kept, this.#options),
+      skip: (value) => value,
+    })
+  }
+
+  async delete(key: string, options?: CallOptions): Promise<boolean> {
+    this.#check([key], options)
+    return false
+  }
+
+  async deleteMany(keys: readonly string[], options?: CallOptions): Promise<boolean[]> {
+    this.#check(keys, options)
+    return keys.map(() => false)
+  }
+
+  async invalidate(keys: string | readonly string[], options?: CallOptions): Promise<void> {
+    this.#check(typeof keys === 'string' ? [keys] : keys, options)
+  }
+
+  async deleteByPrefix(prefix: string, options?: CallOptions): Promise<void> {
+    assertPrefix(prefix)
+    this.#check([], options)
+  }
+
+  async clear(options?: CallOptions): Promise<void> {
+    this.#check([], options)
+  }
+
+  async touch(key: string, ttl: Duration | null, options?: CallOptions): Promise<boolean> {
+    parseTtl(ttl, 'ttl')
+    this.#check([key], options)
+    return false
+  }
+
+  async expire(key: string, options?: CallOptions): Promise<boolean> {
+    this.#check([key], options)
+    return false
+  }
+
+  async *keys(options?: ScanOptions): AsyncIterable<string> {
+    resolveScanOptions(options)
+    yield* []
+  }
+
+  async *entries<T = unknown>(options?: ScanOptions): AsyncIterable<Entry<T>> {
+    resolveScanOptions(options)
+    yield* []
+  }
+
+  async prune(options?: CallOptions): Promise<number> {
+    this.#check([], options)
+    return 0
+  }
+
+  stats(): CacheStats {
+    return { ...this.#reporter.counters(), local: { entries: 0, bytes: 0 }, pendingBytes: 0 }
+  }
+
+  on<E extends keyof CacheEvents>(event: E, listener: CacheListener<E>): () => void {
+    return this.#reporter.on(event, listener)
+  }
+
+  async sync(options?: CallOptions): Promise<void> {
+    this.#check([], options)
+  }
+
+  async #load<T, Previous>(loader: Loader<T, Previous>, context: LoadContext<Previous>): Promise<T> {
+    const startedAt = performance.now()
+    try {
+      const value = await loader(context)
+      this.#reporter.report('loaded', { key: context.key, ms: performance.now() - startedAt, stored: false })
+      return value
+    } catch (error) {
+      this.#reporter.report('load-failed', { key: context.key, error })
+      throw error
+    }
+  }
+
+  #miss(keys: readonly string[], options: CallOptions | undefined): void {
+    this.#check(keys, options)
+    for (const key of keys) this.#reporter.missed(key)
+  }
+
+  #check(keys: readonly string[], options: CallOptions | undefined): void {
+    for (const key of keys) assertKey(key)
+    options?.signal?.throwIfAborted()
+  }
+
+  #encode(entry: SetEntry, options: SetOptions | undefined): void {
+    const { key, value } = resolveSetEntry(entry, options, this.#options)
+    encodeValue(this.#options.codec, value, { key, maxValueBytes: this.#options.maxValueBytes })
+    options?.signal?.throwIfAborted()
+  }
+}
