@@ -1,0 +1,167 @@
+--! breaking
+-- The store: entries, the log of invalidations, the feed of changes, and the rule that says when an entry is valid.
+-- Rendered before it runs: {{table}} is a qualified name, {{name:x}} a bare one, {{literal:x}} a string, {{persistence}} `unlogged` or nothing.
+-- What the tables say is the truth. NOTIFY is only ever a latency hint.
+
+-- What the operator chose once. A client that was configured otherwise is refused.
+create table {{meta}} (
+  singleton boolean primary key default true check (singleton),
+  channel text not null,
+  durability text not null check (durability in ('unlogged', 'logged')),
+  installed_at timestamptz not null default clock_timestamp()
+);
+
+-- State of this world. It lives and dies with the entries: a crash that empties unlogged tables empties it too, and that is how it is noticed.
+create {{persistence}} table {{state}} (
+  singleton boolean primary key default true check (singleton),
+  world uuid not null,
+  -- Where the world was seeded: a restored dump or a copied database differs in one of these.
+  system_identifier bigint not null,
+  database_oid oid not null,
+  entries_oid oid not null,
+  timeline text not null,
+  -- Load fence: candidate -> load_fence once loadTimeout has passed -> removal_fence once published for a minute.
+  load_candidate pg_snapshot,
+  load_candidate_at timestamptz,
+  load_fence pg_snapshot not null,
+  load_fence_at timestamptz not null,
+  removal_fence pg_snapshot not null,
+  -- Trim fence: a candidate is set while a round of re-stamping is under way.
+  trim_candidate pg_snapshot,
+  trim_candidate_at timestamptz,
+  trim_fence pg_snapshot not null,
+  -- Feed rows visible in the floor may be gone: an older cursor has a gap.
+  feed_candidate pg_snapshot,
+  feed_candidate_at timestamptz,
+  feed_floor pg_snapshot not null,
+  -- The clock hand: next block of entries to visit, whole rounds made, and when a process was last elected.
+  hand bigint not null default 0,
+  rounds bigint not null default 0,
+  trim_rounds_left integer not null default 0,
+  swept_at timestamptz not null
+) with (fillfactor = 50);
+
+-- Orders steps inside one transaction and nothing else, so gaps and session caches do not matter.
+-- The cache keeps most writing statements free of the WAL record that a sequence costs every 32 values.
+do $$
+begin
+  if current_setting('server_version_num')::integer >= 150000 and '{{persistence}}' = 'unlogged' then
+    create unlogged sequence {{seq}} cache 10000;
+    create unlogged sequence {{hint_gate}};
+  else
+    create sequence {{seq}} cache 10000;
+    create sequence {{hint_gate}};
+  end if;
+end
+$$;
+
+-- No index on expires_at: it would make every overwrite a non-HOT update.
+create {{persistence}} table {{entries}} (
+  written_by xid8 not null,
+  seq bigint not null,
+  created_at timestamptz not null,
+  fresh_until timestamptz not null,
+  expires_at timestamptz not null check (expires_at >= fresh_until),
+  filled boolean not null,
+  key text collate "C" constraint {{name:entries_pkey}} primary key check (octet_length(key) between 1 and 1024),
+  as_of pg_snapshot not null,
+  codec text,
+  tags text[] collate "C",
+  value text,
+  bytes bytea,
+  check ((value is null) <> (bytes is null))
+) with (
+  fillfactor = 85,
+  autovacuum_vacuum_scale_factor = 0.1,
+  autovacuum_vacuum_threshold = 1000,
+  autovacuum_vacuum_insert_scale_factor = 0.5,
+  autovacuum_analyze_scale_factor = 0.2,
+  autovacuum_vacuum_cost_delay = 0
+);
+comment on column {{entries}}.as_of is 'everything visible in this snapshot was known to whoever made the value';
+comment on column {{entries}}.filled is 'written by a load whose token is as_of; a set has the snapshot of its own statement';
+
+do $$
+begin
+  alter table {{entries}} alter column value set compression lz4, alter column bytes set compression lz4;
+exception when feature_not_supported then
+  null; -- a server built without lz4 keeps pglz
+end
+$$;
+
+-- Append-only, so that no two transactions ever wait for each other here. target is 'k' || key or 't' || tag.
+create {{persistence}} table {{invalidations}} (
+  txid xid8 not null default pg_current_xact_id(),
+  seq bigint not null default nextval('{{seq}}'),
+  target text collate "C" not null
+);
+create index {{name:invalidations_target_txid_idx}} on {{invalidations}} (target, txid);
+
+-- Few rows: every read scans them with starts_with. prefix is 'k' || prefix of keys or 't' || prefix of tags.
+create {{persistence}} table {{prefix_invalidations}} (
+  txid xid8 not null default pg_current_xact_id(),
+  seq bigint not null default nextval('{{seq}}'),
+  prefix text collate "C" not null
+);
+
+-- Append-only: one row for each statement that changed, removed or invalidated something.
+create {{persistence}} table {{feed}} (
+  txid xid8 not null default pg_current_xact_id(),
+  keys text[] collate "C",
+  tags text[] collate "C",
+  key_prefixes text[] collate "C",
+  tag_prefixes text[] collate "C"
+);
+create index {{name:feed_txid_idx}} on {{feed}} (txid);
+
+-- Who loads what, where session locks cannot be used.
+create {{persistence}} table {{leases}} (
+  key text collate "C" constraint {{name:leases_pkey}} primary key,
+  holder uuid not null,
+  deadline timestamptz not null
+);
+
+-- The validity rule. An invalidation i voids an entry unless the entry's author could see it:
+--   i.txid = written_by ? i.seq > seq : not pg_visible_in_snapshot(i.txid, as_of)
+-- written here so that an index on (target, txid) answers it exactly, even while a long writer pins xmin. Transaction ids and sequence numbers
+-- are not in commit order; only visibility decides. An entry older than the trim fence is void, because its invalidations may be gone.
+-- NOT (… OR …) keeps the planner from turning the probes into joins over the whole log.
+create view {{valid_entries}} as
+select e.*
+from {{entries}} as e
+where pg_snapshot_xmax(e.as_of) > (select pg_snapshot_xmax(s.trim_fence) from {{state}} as s)
+  and not (
+    exists (
+      select from {{invalidations}} as i
+      where i.target = 'k' || e.key
+        and i.txid >= pg_snapshot_xmax(e.as_of)
+        and (i.txid <> e.written_by or i.seq > e.seq)
+    )
+    or exists (
+      select from (select pg_snapshot_xip(e.as_of) union all select e.written_by) as unseen (txid)
+      join {{invalidations}} as i on i.target = 'k' || e.key and i.txid = unseen.txid
+      where i.txid <> e.written_by or i.seq > e.seq
+    )
+    or exists (
+      select from {{prefix_invalidations}} as p
+      where (
+          starts_with('k' || e.key, p.prefix)
+          or e.tags is not null and exists (select from unnest(e.tags) as tag where starts_with('t' || tag, p.prefix))
+        )
+        and case when p.txid = e.written_by then p.seq > e.seq else not pg_visible_in_snapshot(p.txid, e.as_of) end
+    )
+    or e.tags is not null and exists (
+      select from unnest(e.tags) as tag
+      where exists (
+          select from {{invalidations}} as i
+          where i.target = 't' || tag
+            and i.txid >= pg_snapshot_xmax(e.as_of)
+            and (i.txid <> e.written_by or i.seq > e.seq)
+        )
+        or exists (
+          select from (select pg_snapshot_xip(e.as_of) union all select e.written_by) as unseen (txid)
+          join {{invalidations}} as i on i.target = 't' || tag and i.txid = unseen.txid
+          where i.txid <> e.written_by or i.seq > e.seq
+        )
+    )
+  );

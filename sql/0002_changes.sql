@@ -1,0 +1,175 @@
+--! breaking
+-- How a change becomes known: statement-level triggers append one feed row, and mostly send a hint.
+-- They run as the owner, so that no role needs rights on the feed, and never let a hint hurt the transaction that they run in.
+--
+-- postgres_cache.act is set by our own functions, in their definitions only, so that it ends with them:
+--   write    our own write in a transaction of its own   remove  the invalidations are appended already
+--   restamp  only as_of moves: nothing to tell            settle  a new world begins: nobody knows these rows
+
+-- Appends the feed row; sends a hint unless the cluster sent one within the last 20 ms.
+-- NOTIFY takes a cluster-wide lock at commit and wakes every listener, so hints are rate-gated through a sequence: shared memory without locks.
+-- Whoever misses a hint hears of the change in its trailing sync or in its next regular one.
+create function {{tell}}(
+  p_keys text[], p_tags text[], p_key_prefixes text[], p_tag_prefixes text[], p_hint boolean
+) returns void
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_now bigint := (extract(epoch from clock_timestamp()) * 1000)::bigint;
+  v_txid xid8 := pg_current_xact_id();
+  v_payload text;
+begin
+  -- Beyond a bound, one row that says "any key" is cheaper for everyone than a list of them.
+  if cardinality(p_keys) > 10000 then
+    p_keys := null;
+    p_key_prefixes := array[''];
+  end if;
+
+  insert into {{feed}} (txid, keys, tags, key_prefixes, tag_prefixes)
+  values (v_txid, p_keys, p_tags, p_key_prefixes, p_tag_prefixes);
+
+  -- abs(): a clock that was set back must not mute hints until it catches up.
+  if not p_hint or (select abs(v_now - g.last_value) < 20 from {{hint_gate}} as g) then
+    return;
+  end if;
+  -- PREPARE TRANSACTION refuses after NOTIFY, and a full queue fails COMMIT: a caller must never notice us.
+  if current_setting('postgres_cache.act', true) is distinct from 'write'
+    and current_setting('max_prepared_transactions')::integer > 0 then
+    return;
+  end if;
+  if pg_notification_queue_usage() > 0.25 then
+    return;
+  end if;
+  perform setval('{{hint_gate}}', v_now);
+
+  if coalesce(cardinality(p_keys), 0) + coalesce(cardinality(p_tags), 0) <= 200 then
+    v_payload := json_strip_nulls(json_build_object(
+      'a', {{literal:address}}, 'v', 1, 'x', v_txid::text,
+      'k', p_keys, 't', p_tags, 'kp', p_key_prefixes, 'tp', p_tag_prefixes
+    ))::text;
+  end if;
+  -- A payload must be shorter than 8000 bytes (PostgreSQL: NOTIFY): "sync now" replaces a long list.
+  if v_payload is null or octet_length(v_payload) > 7900 then
+    v_payload := json_build_object('a', {{literal:address}}, 'v', 1, 's', 1)::text;
+  end if;
+  perform pg_notify((select m.channel from {{meta}} as m), v_payload);
+end
+$$;
+
+-- A row that is inserted replaces nothing, so nobody can hold an older value of it: inserts tell nobody.
+-- Rows that expired over a minute ago are left out; within that minute the clocks of others may still disagree.
+create function {{entries_updated}}() returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_keys text[];
+  v_live boolean;
+begin
+  if current_setting('postgres_cache.act', true) = 'restamp' then
+    return null;
+  end if;
+  select array_agg(o.key), bool_or(o.expires_at > clock_timestamp()) into v_keys, v_live
+  from replaced as o
+  where o.expires_at > clock_timestamp() - interval '1 minute';
+  if v_keys is not null then
+    perform {{tell}}(v_keys, null, null, null, v_live);
+  end if;
+  return null;
+end
+$$;
+create trigger {{name:entries_updated}} after update on {{entries}}
+referencing old table as replaced
+for each statement execute function {{entries_updated}}();
+
+-- A present row refuses fills whose token is older than it. Whoever removes it must leave something that still does: either every such token is
+-- older than the removal fence, or an invalidation takes the row's place. So even a DELETE by hand cannot bring an overwritten value back.
+create function {{entries_deleted}}() returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_keys text[];
+begin
+  if current_setting('postgres_cache.act', true) = 'remove' then
+    return null;
+  end if;
+
+  insert into {{invalidations}} (target)
+  select 'k' || o.key
+  from removed as o
+  where not pg_visible_in_snapshot(o.written_by, (select s.removal_fence from {{state}} as s))
+  order by 1;
+
+  select array_agg(o.key) into v_keys
+  from removed as o
+  where o.expires_at > clock_timestamp() - interval '1 minute'
+    and pg_visible_in_snapshot(o.written_by, (select s.removal_fence from {{state}} as s));
+  if v_keys is not null then
+    perform {{tell}}(v_keys, null, null, null, true);
+  end if;
+  return null;
+end
+$$;
+create trigger {{name:entries_deleted}} after delete on {{entries}}
+referencing old table as removed
+for each statement execute function {{entries_deleted}}();
+
+create function {{entries_truncated}}() returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if current_setting('postgres_cache.act', true) is distinct from 'settle' then
+    insert into {{prefix_invalidations}} (prefix) values ('k');
+  end if;
+  return null;
+end
+$$;
+create trigger {{name:entries_truncated}} after truncate on {{entries}}
+for each statement execute function {{entries_truncated}}();
+
+create function {{invalidations_appended}}() returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_keys text[];
+  v_tags text[];
+begin
+  select array_agg(substr(a.target, 2)) filter (where starts_with(a.target, 'k')),
+    array_agg(substr(a.target, 2)) filter (where starts_with(a.target, 't'))
+  into v_keys, v_tags
+  from appended as a;
+  if v_keys is not null or v_tags is not null then
+    perform {{tell}}(v_keys, v_tags, null, null, true);
+  end if;
+  return null;
+end
+$$;
+create trigger {{name:invalidations_appended}} after insert on {{invalidations}}
+referencing new table as appended
+for each statement execute function {{invalidations_appended}}();
+
+create function {{prefix_invalidations_appended}}() returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_key_prefixes text[];
+  v_tag_prefixes text[];
+begin
+  select array_agg(substr(a.prefix, 2)) filter (where starts_with(a.prefix, 'k')),
+    array_agg(substr(a.prefix, 2)) filter (where starts_with(a.prefix, 't'))
+  into v_key_prefixes, v_tag_prefixes
+  from appended as a;
+  if v_key_prefixes is not null or v_tag_prefixes is not null then
+    perform {{tell}}(null, null, v_key_prefixes, v_tag_prefixes, true);
+  end if;
+  return null;
+end
+$$;
+create trigger {{name:prefix_invalidations_appended}} after insert on {{prefix_invalidations}}
+referencing new table as appended
+for each statement execute function {{prefix_invalidations_appended}}();

@@ -1,0 +1,319 @@
+--! breaking
+-- What the library calls outside of callers' transactions, each in a transaction of its own.
+-- Everything that these functions set, they set in their definitions, so that nothing outlives them: they work through any pooler.
+
+-- Where this process really is: null in recovery, else the identity that a new world is seeded with.
+create function {{place}}(
+  out system_identifier bigint, out database_oid oid, out entries_oid oid, out timeline text
+)
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if pg_is_in_recovery() then
+    return;
+  end if;
+  -- pg_control_checkpoint() lags a promotion; the name of the current WAL file does not.
+  timeline := left(pg_walfile_name(pg_current_wal_lsn()), 8);
+  system_identifier := (select c.system_identifier from pg_control_system() as c);
+  database_oid := (select d.oid from pg_database as d where d.datname = current_database());
+  entries_oid := '{{entries}}'::regclass::oid;
+end
+$$;
+
+-- Returns the world, seeding a new one where there is none or where the stored one began elsewhere: after a crash that emptied unlogged tables,
+-- a promotion, a restored dump (which brings unlogged rows along, with transaction ids that mean nothing here) or a copied database.
+-- Null in recovery, and while a prepared transaction of this database is pending, because its invalidations would be lost.
+create function {{settle_world}}() returns text
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '5s'
+set "postgres_cache.act" = 'settle'
+as $$
+declare
+  v_place record := {{place}}();
+  v_world uuid;
+begin
+  if v_place.timeline is null then
+    return null;
+  end if;
+  for attempt in 1..2 loop
+    select s.world into v_world
+    from {{state}} as s
+    where (s.system_identifier, s.database_oid, s.entries_oid, s.timeline)
+      = (v_place.system_identifier, v_place.database_oid, v_place.entries_oid, v_place.timeline);
+    if found then
+      return v_world::text || ':' || v_place.timeline;
+    end if;
+    if attempt = 1 then
+      perform pg_advisory_xact_lock(hashtext({{literal:address}}), hashtext('settle_world'));
+    end if;
+  end loop;
+
+  if exists (select from pg_prepared_xacts as p where p.database = current_database()) then
+    return null;
+  end if;
+  truncate {{entries}}, {{invalidations}}, {{prefix_invalidations}}, {{feed}}, {{leases}}, {{state}};
+  insert into {{state}} (
+    world, system_identifier, database_oid, entries_oid, timeline,
+    load_fence, load_fence_at, removal_fence, trim_fence, feed_floor, swept_at
+  )
+  values (
+    gen_random_uuid(), v_place.system_identifier, v_place.database_oid, v_place.entries_oid, v_place.timeline,
+    pg_current_snapshot(), clock_timestamp(), pg_current_snapshot(), pg_current_snapshot(), pg_current_snapshot(), clock_timestamp()
+  )
+  returning world into v_world;
+  return v_world::text || ':' || v_place.timeline;
+end
+$$;
+
+-- Whether anything that the snapshot could not see has invalidated the target.
+create function {{is_voided}}(p_target text, p_token pg_snapshot) returns boolean
+language plpgsql stable
+set plan_cache_mode = 'force_generic_plan'
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return exists (
+      select from {{invalidations}} as i where i.target = p_target and i.txid >= pg_snapshot_xmax(p_token)
+    )
+    or exists (
+      select from pg_snapshot_xip(p_token) as unseen
+      join {{invalidations}} as i on i.target = p_target and i.txid = unseen
+    )
+    or exists (
+      select from {{prefix_invalidations}} as p
+      where starts_with(p_target, p.prefix) and not pg_visible_in_snapshot(p.txid, p_token)
+    );
+end
+$$;
+
+-- Opens a write of our own: refuses when the world is not the one the caller knows, and makes logged caches commit synchronously
+-- (asynchronous commits brought back, after a crash, what an acknowledged write had replaced).
+create function {{begin_own_write}}(p_world text) returns {{state}}
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_state {{state}};
+begin
+  select s.* into v_state from {{state}} as s;
+  if v_state.world::text is distinct from split_part(p_world, ':', 1) then
+    raise exception 'postgres-cache: the world has changed' using errcode = 'PCW01';
+  end if;
+  if (select m.durability from {{meta}} as m) = 'logged' then
+    perform set_config('synchronous_commit', 'on', true);
+  end if;
+  return v_state;
+end
+$$;
+
+-- Removes rows whose invalidations the same transaction has appended.
+create function {{remove_rows}}(p_keys text[]) returns void
+language sql
+set search_path = pg_catalog, pg_temp
+set "postgres_cache.act" = 'remove'
+as $$
+  delete from {{entries}} as e
+  where e.key in (
+    select held.key from {{entries}} as held where held.key = any (p_keys) order by held.key for update skip locked
+  )
+$$;
+
+-- Sets (token null) and fills (token given) of distinct keys. refused: keys of fills that wrote nothing, because something that their load could
+-- not see overwrote or invalidated them. Rows are locked in key order: batches cannot deadlock among themselves. A row that a caller's
+-- transaction holds raises 55P03 after p_lock_timeout; the library then leaves that key out of the batch and tries it apart.
+create function {{write_entries}}(
+  p_world text, p_lock_timeout text,
+  p_keys text[], p_values text[], p_bytes bytea[], p_codecs text[], p_tags text[],
+  p_fresh_ms float8[], p_keep_ms float8[], p_tokens pg_snapshot[],
+  out version text, out refused text[]
+)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = 'force_generic_plan' -- sizes of arrays say nothing, and planning costs more than running
+set "postgres_cache.act" = 'write'
+as $$
+declare
+  v_state {{state}} := {{begin_own_write}}(p_world);
+  v_written text[];
+begin
+  perform set_config('lock_timeout', p_lock_timeout, true);
+
+  if p_tokens is not null then
+    -- A fill needs a token younger than both fences, and is not worth writing when the log voids it already.
+    select coalesce(array_agg(i.key), '{}') into refused
+    from unnest(p_keys, p_tags, p_tokens) as i (key, tags, token)
+    where i.token is not null
+      and (
+        pg_snapshot_xmax(i.token) <= pg_snapshot_xmax(v_state.load_fence)
+        or pg_snapshot_xmax(i.token) <= pg_snapshot_xmax(v_state.trim_fence)
+        or {{is_voided}}('k' || i.key, i.token)
+        or i.tags is not null and exists (
+          select from unnest(i.tags::text[]) as tag where {{is_voided}}('t' || tag, i.token)
+        )
+      );
+  end if;
+
+  with written as (
+    insert into {{entries}} as e (
+      written_by, seq, created_at, fresh_until, expires_at, filled, key, as_of, codec, tags, value, bytes
+    )
+    select pg_current_xact_id(), nextval('{{seq}}'), clock_timestamp(),
+      coalesce(clock_timestamp() + i.fresh_ms * interval '1 ms', 'infinity'),
+      coalesce(clock_timestamp() + i.keep_ms * interval '1 ms', 'infinity'),
+      i.token is not null, i.key, coalesce(i.token, pg_current_snapshot()), i.codec, i.tags::text[], i.value, i.bytes
+    from unnest(p_keys, p_values, p_bytes, p_codecs, p_tags, p_fresh_ms, p_keep_ms, p_tokens)
+      as i (key, value, bytes, codec, tags, fresh_ms, keep_ms, token)
+    where refused is null or i.key <> all (refused)
+    order by i.key
+    on conflict (key) do update
+    set written_by = excluded.written_by,
+      seq = excluded.seq,
+      created_at = excluded.created_at,
+      fresh_until = excluded.fresh_until,
+      expires_at = excluded.expires_at,
+      filled = excluded.filled,
+      as_of = excluded.as_of,
+      codec = excluded.codec,
+      tags = excluded.tags,
+      value = excluded.value,
+      bytes = excluded.bytes
+    -- The present row is a fact that the load could not know of, unless it is an older load's.
+    where not excluded.filled
+      or pg_visible_in_snapshot(e.written_by, excluded.as_of)
+      or e.filled and pg_snapshot_xmax(e.as_of) <= pg_snapshot_xmax(excluded.as_of)
+    returning e.key
+  )
+  select array_agg(w.key) into v_written from written as w;
+
+  version := pg_current_xact_id()::text;
+  refused := case
+    when coalesce(cardinality(v_written), 0) = cardinality(p_keys) then null
+    else array(select k from unnest(p_keys) as k except select w from unnest(v_written) as w)
+  end;
+end
+$$;
+
+-- Which of these keys no other transaction holds right now: the batch that follows a 55P03.
+create function {{free_keys}}(p_keys text[]) returns text[]
+language sql
+set search_path = pg_catalog, pg_temp
+as $$
+  with free as materialized (
+    select e.key from {{entries}} as e where e.key = any (p_keys) order by e.key for no key update skip locked
+  )
+  select array_agg(k)
+  from unnest(p_keys) as k
+  where k in (select f.key from free as f)
+    or not exists (select from {{entries}} as e where e.key = k)
+$$;
+
+-- delete and invalidate of keys: append, then remove the rows that nobody holds. A row that stays, and any fill or set that could not see this,
+-- is void. live: whether a valid entry was there.
+create function {{remove_entries}}(p_world text, p_keys text[], out version text, out live text[])
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '100ms'
+set plan_cache_mode = 'force_generic_plan'
+set "postgres_cache.act" = 'write'
+as $$
+begin
+  perform {{begin_own_write}}(p_world);
+  live := array(
+    select k.key
+    from unnest(p_keys) as k (key)
+    cross join lateral (
+      select from {{valid_entries}} as v where v.key = k.key and v.fresh_until > clock_timestamp() offset 0
+    ) as valid
+  );
+  insert into {{invalidations}} (target) select 'k' || k from unnest(p_keys) as k order by 1;
+  perform {{remove_rows}}(p_keys);
+  version := pg_current_xact_id()::text;
+end
+$$;
+
+-- Appends invalidations of tags and prefixes: one append however many entries they void. p_targets and p_prefixes carry 'k' or 't' in front.
+create function {{invalidate_targets}}(p_world text, p_targets text[], p_prefixes text[], out version text)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set "postgres_cache.act" = 'write'
+as $$
+begin
+  perform {{begin_own_write}}(p_world);
+  if cardinality(p_targets) > 0 then
+    insert into {{invalidations}} (target) select t from unnest(p_targets) as t order by 1;
+  end if;
+  if cardinality(p_prefixes) > 0 then
+    insert into {{prefix_invalidations}} (prefix) select p from unnest(p_prefixes) as p;
+  end if;
+  version := pg_current_xact_id()::text;
+end
+$$;
+
+-- New deadlines for valid entries: touch (a ttl; null is no expiry; the length of the grace stays) and expire (stale from now on). The row becomes
+-- this writer's, because others hold the old deadlines under the old version. Re-stamping as_of is sound because validity is judged in this very
+-- snapshot, and needed because an invalidation that the former writer made before its own set is no longer told apart by written_by.
+create function {{touch_entries}}(
+  p_world text, p_lock_timeout text, p_keys text[], p_fresh_ms float8[], p_expire boolean,
+  out version text, out touched text[]
+)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = 'force_generic_plan'
+set "postgres_cache.act" = 'write'
+as $$
+begin
+  perform {{begin_own_write}}(p_world);
+  perform set_config('lock_timeout', p_lock_timeout, true);
+  -- In a statement of its own: the next one's snapshot then sees the very rows that are locked here.
+  perform from {{entries}} as e where e.key = any (p_keys) order by e.key for no key update;
+  with updated as (
+    update {{entries}} as e
+    set written_by = pg_current_xact_id(),
+      seq = nextval('{{seq}}'),
+      as_of = pg_current_snapshot(),
+      fresh_until = t.fresh_until,
+      expires_at = case when p_expire then e.expires_at when isfinite(t.fresh_until) then t.fresh_until + t.grace else 'infinity' end
+    from (
+      select c.key,
+        case
+          when p_expire then least(c.fresh_until, clock_timestamp())
+          else coalesce(clock_timestamp() + i.fresh_ms * interval '1 ms', 'infinity')
+        end as fresh_until,
+        case when isfinite(c.fresh_until) and isfinite(c.expires_at) then c.expires_at - c.fresh_until else interval '0' end as grace
+      from unnest(p_keys, p_fresh_ms) as i (key, fresh_ms)
+      join {{valid_entries}} as c on c.key = i.key
+      where c.expires_at > clock_timestamp()
+    ) as t
+    where e.key = t.key
+    returning e.key
+  )
+  select coalesce(array_agg(u.key), '{}') into touched from updated as u;
+  version := pg_current_xact_id()::text;
+end
+$$;
+
+-- Lease rows: who loads a key, where no session can hold an advisory lock.
+create function {{acquire_lease}}(p_key text, p_holder uuid, p_ms float8) returns boolean
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '100ms'
+as $$
+begin
+  insert into {{leases}} as l (key, holder, deadline)
+  values (p_key, p_holder, clock_timestamp() + p_ms * interval '1 ms')
+  on conflict (key) do update set holder = excluded.holder, deadline = excluded.deadline
+  where l.deadline < clock_timestamp() or l.holder = excluded.holder;
+  return found;
+exception when lock_not_available then
+  return false;
+end
+$$;
+
+create function {{release_lease}}(p_key text, p_holder uuid) returns void
+language sql
+set search_path = pg_catalog, pg_temp
+as $$
+  delete from {{leases}} as l where l.key = p_key and l.holder = p_holder
+$$;

@@ -1,0 +1,241 @@
+--! breaking
+-- Housekeeping by one elected process at a time. Nothing is ever forgotten by age: two published snapshots say what may go.
+-- Whatever the sweep misses is older than a fence and therefore void: everything fails closed.
+
+-- Elects the caller when nobody swept for p_interval_ms, and moves the load fence and the feed's floor by the database's clock.
+-- Candidates are committed before they are published, so that every later snapshot has a larger xmax.
+create function {{begin_sweep}}(p_interval_ms float8, p_load_timeout_ms float8, p_feed_keep_ms float8) returns boolean
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '1s'
+as $$
+declare
+  v_now timestamptz := clock_timestamp();
+  v_elected boolean;
+begin
+  update {{state}} as s
+  set swept_at = v_now
+  from (
+    select c.singleton from {{state}} as c
+    -- A clock that was set back must not stop the sweep.
+    where c.swept_at <= v_now - p_interval_ms * interval '1 ms' or c.swept_at > v_now
+    for update skip locked
+  ) as due
+  where s.singleton = due.singleton;
+  v_elected := found;
+  if not v_elected then
+    return false;
+  end if;
+
+  -- Removal fence: a load fence that has been published for a minute, so that no statement that checked an older one is still under way.
+  update {{state}} as s
+  set removal_fence = s.load_fence
+  where s.load_fence_at <= v_now - interval '1 minute' and pg_snapshot_xmax(s.load_fence) > pg_snapshot_xmax(s.removal_fence);
+  update {{state}} as s
+  set load_fence = s.load_candidate, load_fence_at = v_now, load_candidate = null, load_candidate_at = null
+  where s.load_candidate_at <= v_now - p_load_timeout_ms * interval '1 ms'
+    -- The previous fence stays until it has become the removal fence, or a steady tick would never let one grow a minute old.
+    and pg_snapshot_xmax(s.load_fence) <= pg_snapshot_xmax(s.removal_fence);
+  update {{state}} as s
+  set load_candidate = pg_current_snapshot(), load_candidate_at = v_now
+  where s.load_candidate is null;
+
+  delete from {{feed}} as f
+  using {{state}} as s
+  where pg_visible_in_snapshot(f.txid, s.feed_floor);
+  update {{state}} as s
+  set feed_floor = s.feed_candidate, feed_candidate = null, feed_candidate_at = null
+  where s.feed_candidate_at <= v_now - p_feed_keep_ms * interval '1 ms';
+  update {{state}} as s
+  set feed_candidate = pg_current_snapshot(), feed_candidate_at = v_now
+  where s.feed_candidate is null;
+
+  delete from {{leases}} as l where l.deadline < v_now - interval '1 minute';
+  return true;
+end
+$$;
+
+-- Begins a round of re-stamping when the log has outgrown its share, so that the trim fence can move. pg_class.reltuples may be stale or unknown:
+-- the log is counted up to the bound only.
+create function {{begin_trim}}(p_max_invalidations bigint, p_max_prefixes bigint) returns boolean
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_bound bigint;
+begin
+  if exists (select from {{state}} as s where s.trim_candidate is not null) then
+    return true;
+  end if;
+  v_bound := greatest(
+    p_max_invalidations,
+    (select c.reltuples / 10 from pg_class as c where c.oid = '{{entries}}'::regclass)::bigint
+  );
+  if (select count(*) from (select from {{invalidations}} limit v_bound) as counted) < v_bound
+    and (select count(*) from (select from {{prefix_invalidations}} limit p_max_prefixes) as counted) < p_max_prefixes then
+    return false;
+  end if;
+  update {{state}} as s
+  -- The hand starts a new round: two wraps from here every block has been visited whole.
+  set trim_candidate = pg_current_snapshot(), trim_candidate_at = clock_timestamp(), trim_rounds_left = 2;
+  return true;
+end
+$$;
+
+-- Moves the clock hand over p_blocks blocks of entries: removes rows that expired (their grace too) or are void and whose absence cannot let an
+-- older fill in, and re-stamps valid ones while a trim is under way. Rows that others hold are passed over.
+create function {{sweep_blocks}}(p_blocks bigint, p_limit integer, out removed bigint, out wrapped boolean)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set "postgres_cache.act" = 'restamp'
+as $$
+declare
+  v_state {{state}};
+  v_pages bigint := pg_relation_size('{{entries}}') / current_setting('block_size')::bigint;
+  v_from tid;
+  v_to tid;
+  v_keys text[];
+begin
+  removed := 0;
+  wrapped := false;
+  select s.* into v_state from {{state}} as s for update skip locked;
+  if not found then
+    return; -- another sweeper is at work
+  end if;
+  v_from := format('(%s,0)', least(v_state.hand, v_pages))::tid;
+  v_to := format('(%s,0)', least(v_state.hand + p_blocks, v_pages))::tid;
+
+  -- Rows are chosen and locked in one statement and judged again in the next, whose snapshot sees the very versions that are locked: a set that
+  -- committed in between is never removed.
+  select array_agg(e.key) into v_keys
+  from (
+    select c.key
+    from {{entries}} as c
+    where c.ctid >= v_from and c.ctid < v_to
+      and pg_visible_in_snapshot(c.written_by, v_state.removal_fence)
+      and (
+        c.expires_at <= clock_timestamp() - interval '1 minute'
+        or not exists (select from {{valid_entries}} as v where v.key = c.key offset 0)
+      )
+    limit p_limit
+    for update skip locked
+  ) as e;
+  if v_keys is not null then
+    removed := {{remove_swept}}(v_keys, v_state.removal_fence);
+  end if;
+  if cardinality(v_keys) = p_limit then
+    return; -- the hand stays: there may be more in these blocks
+  end if;
+
+  if v_state.trim_candidate is not null then
+    select array_agg(e.key) into v_keys
+    from (
+      select c.key
+      from {{entries}} as c
+      where c.ctid >= v_from and c.ctid < v_to
+        and pg_snapshot_xmax(c.as_of) <= pg_snapshot_xmax(v_state.trim_candidate)
+        and exists (select from {{valid_entries}} as v where v.key = c.key offset 0)
+      for no key update skip locked
+    ) as e;
+    -- written_by stays: a HOT update that changes no value.
+    update {{entries}} as e
+    set as_of = pg_current_snapshot()
+    where e.key = any (v_keys)
+      and pg_snapshot_xmax(e.as_of) <= pg_snapshot_xmax(v_state.trim_candidate)
+      and exists (select from {{valid_entries}} as v where v.key = e.key offset 0);
+  end if;
+
+  wrapped := v_state.hand + p_blocks >= v_pages;
+  update {{state}} as s
+  set hand = case when wrapped then 0 else s.hand + p_blocks end,
+    rounds = s.rounds + wrapped::integer,
+    trim_rounds_left = greatest(s.trim_rounds_left - wrapped::integer, 0);
+end
+$$;
+
+-- Removes rows behind the removal fence: nobody needs telling, for they are expired or void already.
+create function {{remove_swept}}(p_keys text[], p_fence pg_snapshot) returns bigint
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set "postgres_cache.act" = 'remove'
+as $$
+declare
+  v_count bigint;
+begin
+  delete from {{entries}} as e
+  where e.key = any (p_keys)
+    and pg_visible_in_snapshot(e.written_by, p_fence)
+    and (
+      e.expires_at <= clock_timestamp() - interval '1 minute'
+      or not exists (select from {{valid_entries}} as v where v.key = e.key offset 0)
+    );
+  get diagnostics v_count = row_count;
+  return v_count;
+end
+$$;
+
+-- Ends a trim whose round is complete: publishes the fence and forgets the invalidations that it makes superfluous. One transaction: an entry is
+-- void by the fence before the invalidation that voided it is gone.
+create function {{end_trim}}(p_load_timeout_ms float8) returns bigint
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_fence pg_snapshot;
+  v_count bigint;
+  v_prefixes bigint;
+begin
+  update {{state}} as s
+  set trim_fence = s.trim_candidate, trim_candidate = null, trim_candidate_at = null
+  where s.trim_candidate is not null
+    and s.trim_rounds_left = 0
+    and s.trim_candidate_at <= clock_timestamp() - p_load_timeout_ms * interval '1 ms'
+  returning s.trim_fence into v_fence;
+  if not found then
+    return 0;
+  end if;
+  delete from {{invalidations}} as i where pg_visible_in_snapshot(i.txid, v_fence);
+  get diagnostics v_count = row_count;
+  delete from {{prefix_invalidations}} as p where pg_visible_in_snapshot(p.txid, v_fence);
+  get diagnostics v_prefixes = row_count;
+  return v_count + v_prefixes;
+end
+$$;
+
+-- prune(): what is expired or void in p_blocks blocks from p_from, up to p_limit rows, now. Rows that are younger than the removal fence leave an
+-- invalidation behind, appended by the trigger. next: where to go on; null at the end of the table.
+create function {{prune_blocks}}(p_from bigint, p_blocks bigint, p_limit integer, out removed bigint, out next bigint)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_pages bigint := pg_relation_size('{{entries}}') / current_setting('block_size')::bigint;
+  v_keys text[];
+begin
+  select array_agg(c.key) into v_keys
+  from (
+    select e.key
+    from {{entries}} as e
+    where e.ctid >= format('(%s,0)', least(p_from, v_pages))::tid
+      and e.ctid < format('(%s,0)', least(p_from + p_blocks, v_pages))::tid
+      and (
+        e.expires_at <= clock_timestamp()
+        or not exists (select from {{valid_entries}} as v where v.key = e.key offset 0)
+      )
+    limit p_limit
+    for update skip locked
+  ) as c;
+  -- Judged again in a snapshot that sees what is locked: a set that committed in between stays.
+  delete from {{entries}} as e
+  where e.key = any (v_keys)
+    and (
+      e.expires_at <= clock_timestamp()
+      or not exists (select from {{valid_entries}} as v where v.key = e.key offset 0)
+    );
+  get diagnostics removed = row_count;
+  next := case
+    when cardinality(v_keys) = p_limit then p_from
+    when p_from + p_blocks < v_pages then p_from + p_blocks
+  end;
+end
+$$;

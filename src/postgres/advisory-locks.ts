@@ -1,0 +1,101 @@
+// Load locks as advisory locks of the session: gone with the process that held them, and waiters are woken.
+//
+// A loser enlists with a shared lock of a second class before it looks again. The winner unlocks first and then asks whether anybody is enlisted:
+// either it sees the waiter and signals, or the waiter enlisted after the unlock and gets the lock or the value when it looks.
+
+import { hashKey } from '../core/key.ts'
+import { encodeTextArray } from './binary-array.ts'
+import type { Statement } from './driver.ts'
+import type { Claim, LoadLocks } from './locks.ts'
+import type { Names } from './names.ts'
+import type { Session } from './session.ts'
+import { toReadReply } from './store.ts'
+
+// Lock memory is shared with every application of the server: max_locks_per_transaction × max_connections.
+const MAX_LOCKS = 32
+
+const TRY_LOCK = statement('try_lock', 'select pg_try_advisory_lock($1, $2)::text')
+const UNLOCK = statement('unlock', 'select pg_advisory_unlock($1, $2)')
+// Only an asker holds this lock exclusively, and only for the length of one statement: waiting for it is waiting for microseconds.
+const ENLIST = statement('enlist', 'select pg_advisory_lock_shared($1, $2)')
+const DELIST = statement('delist', 'select pg_advisory_unlock_shared($1, $2)')
+// The exclusive lock is refused while anybody is enlisted; granted, it ends with the statement.
+const SIGNAL = statement('signal', 'select pg_notify($1, $2) where not pg_try_advisory_xact_lock($3, $4)')
+
+function statement(name: string, text: string): Statement {
+  return { name: `postgres_cache_${name}`, text }
+}
+
+export class AdvisoryLocks implements LoadLocks {
+  readonly #session: Session
+  readonly #names: Names
+  readonly #channel: string
+  readonly #read: Statement
+  readonly #sleepers = new Map<number, Set<() => void>>()
+  #locks = 0
+
+  constructor(session: Session, names: Names, channel: string, read: Statement) {
+    this.#session = session
+    this.#names = names
+    this.#channel = channel
+    this.#read = read
+  }
+
+  async claim(key: string): Promise<Claim | null> {
+    if (this.#session.state !== 'live' || this.#locks >= MAX_LOCKS) return null
+    this.#locks++
+    const [locked, read] = await Promise.allSettled([
+      this.#session.query(TRY_LOCK, [this.#names.loadClass, hashKey(key)]),
+      this.#session.query(this.#read, [encodeTextArray([key])]),
+    ])
+    const held = locked.status === 'fulfilled' && locked.value[0]?.[0] === 'true'
+    if (!held) this.#locks--
+    if (locked.status === 'fulfilled' && read.status === 'fulfilled')
+      return { held, read: toReadReply([key], read.value) }
+    if (held) await this.release(key)
+    return null
+  }
+
+  async enlist(key: string): Promise<void> {
+    await this.#session.query(ENLIST, [this.#names.waitClass, hashKey(key)])
+  }
+
+  delist(key: string): void {
+    this.#session.query(DELIST, [this.#names.waitClass, hashKey(key)]).catch(() => {}) // a lost session has no locks
+  }
+
+  sleep(key: string, ms: number): Promise<void> {
+    const hash = hashKey(key)
+    return new Promise((resolve) => {
+      const sleepers = this.#sleepers.get(hash) ?? new Set()
+      const wake = (): void => {
+        clearTimeout(timer)
+        sleepers.delete(wake)
+        if (sleepers.size === 0 && this.#sleepers.get(hash) === sleepers) this.#sleepers.delete(hash)
+        resolve()
+      }
+      const timer = setTimeout(wake, ms)
+      this.#sleepers.set(hash, sleepers.add(wake))
+    })
+  }
+
+  async release(key: string): Promise<void> {
+    this.#locks--
+    const hash = hashKey(key)
+    const payload = JSON.stringify({ a: this.#names.address, v: 1, l: [hash] })
+    try {
+      await Promise.all([
+        this.#session.query(UNLOCK, [this.#names.loadClass, hash]),
+        this.#session.query(SIGNAL, [this.#channel, payload, this.#names.waitClass, hash]),
+      ])
+    } catch {
+      // A lost session has no locks, and sleepers look again by themselves.
+    }
+    this.wake([hash])
+  }
+
+  /** A holder is done, here or elsewhere. */
+  wake(hashes: readonly number[]): void {
+    for (const hash of hashes) for (const wake of this.#sleepers.get(hash) ?? []) wake()
+  }
+}

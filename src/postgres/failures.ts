@@ -1,0 +1,104 @@
+// What an error from the driver means: which CacheError it becomes, whether the statement may have happened, and whether to try again.
+
+import { CacheError, type CacheErrorCode } from '../core/errors.ts'
+
+/** The world that a write was meant for is gone: sql/0003_writes.sql. */
+export const WORLD_CHANGED = 'PCW01'
+
+/** Another transaction holds the row. */
+export const LOCK_NOT_AVAILABLE = '55P03'
+
+// serialization_failure, deadlock_detected, lock_not_available
+const RETRYABLE = new Set(['40001', '40P01', LOCK_NOT_AVAILABLE])
+
+const BY_SQLSTATE: Readonly<Record<string, CacheErrorCode>> = {
+  '53300': 'too-many-connections',
+  '42501': 'permission-denied',
+  '28000': 'permission-denied',
+  '28P01': 'permission-denied',
+  '3F000': 'schema-missing',
+  '42P01': 'schema-missing',
+  '42883': 'schema-missing',
+  '25006': 'read-only',
+  '57014': 'timeout',
+  '57P01': 'unavailable',
+  '57P02': 'unavailable',
+  '57P03': 'unavailable',
+  [LOCK_NOT_AVAILABLE]: 'locked',
+}
+
+const ADVICE: Partial<Record<CacheErrorCode, string>> = {
+  'too-many-connections':
+    "the server has no connection left: lower `pool.max`, set `notifications: 'poll'` to do without the session connection, or raise max_connections",
+  'permission-denied':
+    'the role lacks a right: run `npx postgres-cache migrate` as a role that may create schemas in this database, or have its owner grant the rights that `npx postgres-cache sql` needs',
+  'schema-missing': 'the schema is not installed here: run `npx postgres-cache migrate`',
+  'read-only': 'the server is a standby or refuses writes: connect to the primary',
+  locked: 'another transaction holds the row: retry, and keep transactions that write entries short',
+  timeout: 'the statement took longer than `queryTimeout`; a write may have happened all the same',
+  unavailable: 'the server cannot be reached',
+}
+
+/** A statement that got no answer in time. Raised here, because pg would leave the connection with the statement on it. */
+export class StatementTimeout extends Error {
+  constructor(ms: number) {
+    super(`no answer within ${ms} ms`)
+    this.name = 'StatementTimeout'
+  }
+}
+
+export function sqlStateOf(error: unknown): string | undefined {
+  const code = fieldOf(error, 'code')
+  return code !== undefined && /^[0-9A-Z]{5}$/.test(code) ? code : undefined
+}
+
+export function isRetryable(error: unknown): boolean {
+  return RETRYABLE.has(sqlStateOf(error) ?? '')
+}
+
+/** Whether the connection, not the statement, failed: what the circuit breaker counts. */
+export function isConnectionFailure(error: unknown): boolean {
+  if (error instanceof CacheError)
+    return error.code === 'unavailable' || error.code === 'too-many-connections'
+  if (error instanceof StatementTimeout) return true
+  const state = sqlStateOf(error)
+  if (state === undefined) return true // no SQLSTATE: a socket error or a broken protocol
+  return state.startsWith('08') || state.startsWith('57P') || state === '53300'
+}
+
+/** Whether a write that failed like this may have been committed. */
+export function isAmbiguous(error: unknown): boolean {
+  if (error instanceof CacheError) return error.cause !== undefined && isAmbiguous(error.cause)
+  if (error instanceof StatementTimeout) return true
+  const state = sqlStateOf(error)
+  return state === undefined || state.startsWith('08') || state.startsWith('57P')
+}
+
+export function toCacheError(error: unknown, operation: string): CacheError {
+  if (error instanceof CacheError) return error
+  const code = codeOf(error)
+  const advice = ADVICE[code]
+  const detail = error instanceof Error ? error.message : String(error)
+  return new CacheError(
+    code,
+    `${operation} failed: ${advice === undefined ? detail : `${advice} (${detail})`}`,
+    {
+      cause: error,
+    },
+  )
+}
+
+function codeOf(error: unknown): CacheErrorCode {
+  if (error instanceof StatementTimeout) return 'timeout'
+  const state = sqlStateOf(error)
+  if (state === undefined) return 'unavailable'
+  // Unlogged tables cannot be read during recovery: feature_not_supported.
+  if (state === '0A000' && fieldOf(error, 'message')?.includes('recovery') === true) return 'read-only'
+  return BY_SQLSTATE[state] ?? (state.startsWith('08') ? 'unavailable' : 'query-failed')
+}
+
+function fieldOf(error: unknown, field: 'code' | 'message'): string | undefined {
+  if (typeof error !== 'object' || error === null || !(field in error)) return undefined
+  const value = (error as Record<string, unknown>)[field]
+  return typeof value === 'string' ? value : undefined
+}

@@ -1,0 +1,48 @@
+// Load locks as rows with a deadline, for where no session can be had: polling, or a pooler in transaction mode.
+
+import type { Driver } from './driver.ts'
+import type { Claim, LoadLocks } from './locks.ts'
+import type { Statements } from './statements.ts'
+import type { Store } from './store.ts'
+
+// Waiters look again after this and as much again at random, so that those of one key spread out.
+const POLL_MS = 50
+
+export class LeaseLocks implements LoadLocks {
+  readonly #driver: Driver
+  readonly #sql: Statements
+  readonly #store: Store
+  readonly #holder = crypto.randomUUID()
+  readonly #leaseMs: number
+
+  /** `leaseMs`: how long a killed holder keeps others waiting; no loader runs longer. */
+  constructor(driver: Driver, statements: Statements, store: Store, leaseMs: number) {
+    this.#driver = driver
+    this.#sql = statements
+    this.#store = store
+    this.#leaseMs = leaseMs
+  }
+
+  async claim(key: string): Promise<Claim | null> {
+    const [row] = await this.#driver.query(this.#sql.acquireLease, [key, this.#holder, this.#leaseMs])
+    const held = row?.[0] === 't'
+    try {
+      return { held, read: await this.#store.readMany([key]) }
+    } catch (error) {
+      if (held) await this.release(key)
+      throw error
+    }
+  }
+
+  async enlist(): Promise<void> {}
+
+  delist(): void {}
+
+  sleep(_key: string, ms: number): Promise<void> {
+    return new Promise((resolve) => setTimeout(resolve, Math.min(ms, POLL_MS * (1 + Math.random()))))
+  }
+
+  async release(key: string): Promise<void> {
+    await this.#driver.query(this.#sql.releaseLease, [key, this.#holder]).catch(() => []) // its deadline ends it
+  }
+}

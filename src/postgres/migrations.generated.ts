@@ -1,0 +1,939 @@
+// Made by scripts/embed-sql.ts from the files in sql/. Change those and run `npm run build`.
+
+export interface Migration {
+  readonly version: number
+  readonly name: string
+  /** Whether a library that does not know this migration must refuse to work on a schema that has it. */
+  readonly breaking: boolean
+  /** With its {{placeholders}}. */
+  readonly sql: string
+}
+
+export const MIGRATIONS: readonly Migration[] = [
+  {
+    version: 1,
+    name: 'store',
+    breaking: true,
+    sql: `--! breaking
+-- The store: entries, the log of invalidations, the feed of changes, and the rule that says when an entry is valid.
+-- Rendered before it runs: {{table}} is a qualified name, {{name:x}} a bare one, {{literal:x}} a string, {{persistence}} \`unlogged\` or nothing.
+-- What the tables say is the truth. NOTIFY is only ever a latency hint.
+
+-- What the operator chose once. A client that was configured otherwise is refused.
+create table {{meta}} (
+  singleton boolean primary key default true check (singleton),
+  channel text not null,
+  durability text not null check (durability in ('unlogged', 'logged')),
+  installed_at timestamptz not null default clock_timestamp()
+);
+
+-- State of this world. It lives and dies with the entries: a crash that empties unlogged tables empties it too, and that is how it is noticed.
+create {{persistence}} table {{state}} (
+  singleton boolean primary key default true check (singleton),
+  world uuid not null,
+  -- Where the world was seeded: a restored dump or a copied database differs in one of these.
+  system_identifier bigint not null,
+  database_oid oid not null,
+  entries_oid oid not null,
+  timeline text not null,
+  -- Load fence: candidate -> load_fence once loadTimeout has passed -> removal_fence once published for a minute.
+  load_candidate pg_snapshot,
+  load_candidate_at timestamptz,
+  load_fence pg_snapshot not null,
+  load_fence_at timestamptz not null,
+  removal_fence pg_snapshot not null,
+  -- Trim fence: a candidate is set while a round of re-stamping is under way.
+  trim_candidate pg_snapshot,
+  trim_candidate_at timestamptz,
+  trim_fence pg_snapshot not null,
+  -- Feed rows visible in the floor may be gone: an older cursor has a gap.
+  feed_candidate pg_snapshot,
+  feed_candidate_at timestamptz,
+  feed_floor pg_snapshot not null,
+  -- The clock hand: next block of entries to visit, whole rounds made, and when a process was last elected.
+  hand bigint not null default 0,
+  rounds bigint not null default 0,
+  trim_rounds_left integer not null default 0,
+  swept_at timestamptz not null
+) with (fillfactor = 50);
+
+-- Orders steps inside one transaction and nothing else, so gaps and session caches do not matter.
+-- The cache keeps most writing statements free of the WAL record that a sequence costs every 32 values.
+do $$
+begin
+  if current_setting('server_version_num')::integer >= 150000 and '{{persistence}}' = 'unlogged' then
+    create unlogged sequence {{seq}} cache 10000;
+    create unlogged sequence {{hint_gate}};
+  else
+    create sequence {{seq}} cache 10000;
+    create sequence {{hint_gate}};
+  end if;
+end
+$$;
+
+-- No index on expires_at: it would make every overwrite a non-HOT update.
+create {{persistence}} table {{entries}} (
+  written_by xid8 not null,
+  seq bigint not null,
+  created_at timestamptz not null,
+  fresh_until timestamptz not null,
+  expires_at timestamptz not null check (expires_at >= fresh_until),
+  filled boolean not null,
+  key text collate "C" constraint {{name:entries_pkey}} primary key check (octet_length(key) between 1 and 1024),
+  as_of pg_snapshot not null,
+  codec text,
+  tags text[] collate "C",
+  value text,
+  bytes bytea,
+  check ((value is null) <> (bytes is null))
+) with (
+  fillfactor = 85,
+  autovacuum_vacuum_scale_factor = 0.1,
+  autovacuum_vacuum_threshold = 1000,
+  autovacuum_vacuum_insert_scale_factor = 0.5,
+  autovacuum_analyze_scale_factor = 0.2,
+  autovacuum_vacuum_cost_delay = 0
+);
+comment on column {{entries}}.as_of is 'everything visible in this snapshot was known to whoever made the value';
+comment on column {{entries}}.filled is 'written by a load whose token is as_of; a set has the snapshot of its own statement';
+
+do $$
+begin
+  alter table {{entries}} alter column value set compression lz4, alter column bytes set compression lz4;
+exception when feature_not_supported then
+  null; -- a server built without lz4 keeps pglz
+end
+$$;
+
+-- Append-only, so that no two transactions ever wait for each other here. target is 'k' || key or 't' || tag.
+create {{persistence}} table {{invalidations}} (
+  txid xid8 not null default pg_current_xact_id(),
+  seq bigint not null default nextval('{{seq}}'),
+  target text collate "C" not null
+);
+create index {{name:invalidations_target_txid_idx}} on {{invalidations}} (target, txid);
+
+-- Few rows: every read scans them with starts_with. prefix is 'k' || prefix of keys or 't' || prefix of tags.
+create {{persistence}} table {{prefix_invalidations}} (
+  txid xid8 not null default pg_current_xact_id(),
+  seq bigint not null default nextval('{{seq}}'),
+  prefix text collate "C" not null
+);
+
+-- Append-only: one row for each statement that changed, removed or invalidated something.
+create {{persistence}} table {{feed}} (
+  txid xid8 not null default pg_current_xact_id(),
+  keys text[] collate "C",
+  tags text[] collate "C",
+  key_prefixes text[] collate "C",
+  tag_prefixes text[] collate "C"
+);
+create index {{name:feed_txid_idx}} on {{feed}} (txid);
+
+-- Who loads what, where session locks cannot be used.
+create {{persistence}} table {{leases}} (
+  key text collate "C" constraint {{name:leases_pkey}} primary key,
+  holder uuid not null,
+  deadline timestamptz not null
+);
+
+-- The validity rule. An invalidation i voids an entry unless the entry's author could see it:
+--   i.txid = written_by ? i.seq > seq : not pg_visible_in_snapshot(i.txid, as_of)
+-- written here so that an index on (target, txid) answers it exactly, even while a long writer pins xmin. Transaction ids and sequence numbers
+-- are not in commit order; only visibility decides. An entry older than the trim fence is void, because its invalidations may be gone.
+-- NOT (… OR …) keeps the planner from turning the probes into joins over the whole log.
+create view {{valid_entries}} as
+select e.*
+from {{entries}} as e
+where pg_snapshot_xmax(e.as_of) > (select pg_snapshot_xmax(s.trim_fence) from {{state}} as s)
+  and not (
+    exists (
+      select from {{invalidations}} as i
+      where i.target = 'k' || e.key
+        and i.txid >= pg_snapshot_xmax(e.as_of)
+        and (i.txid <> e.written_by or i.seq > e.seq)
+    )
+    or exists (
+      select from (select pg_snapshot_xip(e.as_of) union all select e.written_by) as unseen (txid)
+      join {{invalidations}} as i on i.target = 'k' || e.key and i.txid = unseen.txid
+      where i.txid <> e.written_by or i.seq > e.seq
+    )
+    or exists (
+      select from {{prefix_invalidations}} as p
+      where (
+          starts_with('k' || e.key, p.prefix)
+          or e.tags is not null and exists (select from unnest(e.tags) as tag where starts_with('t' || tag, p.prefix))
+        )
+        and case when p.txid = e.written_by then p.seq > e.seq else not pg_visible_in_snapshot(p.txid, e.as_of) end
+    )
+    or e.tags is not null and exists (
+      select from unnest(e.tags) as tag
+      where exists (
+          select from {{invalidations}} as i
+          where i.target = 't' || tag
+            and i.txid >= pg_snapshot_xmax(e.as_of)
+            and (i.txid <> e.written_by or i.seq > e.seq)
+        )
+        or exists (
+          select from (select pg_snapshot_xip(e.as_of) union all select e.written_by) as unseen (txid)
+          join {{invalidations}} as i on i.target = 't' || tag and i.txid = unseen.txid
+          where i.txid <> e.written_by or i.seq > e.seq
+        )
+    )
+  );
+`,
+  },
+  {
+    version: 2,
+    name: 'changes',
+    breaking: true,
+    sql: `--! breaking
+-- How a change becomes known: statement-level triggers append one feed row, and mostly send a hint.
+-- They run as the owner, so that no role needs rights on the feed, and never let a hint hurt the transaction that they run in.
+--
+-- postgres_cache.act is set by our own functions, in their definitions only, so that it ends with them:
+--   write    our own write in a transaction of its own   remove  the invalidations are appended already
+--   restamp  only as_of moves: nothing to tell            settle  a new world begins: nobody knows these rows
+
+-- Appends the feed row; sends a hint unless the cluster sent one within the last 20 ms.
+-- NOTIFY takes a cluster-wide lock at commit and wakes every listener, so hints are rate-gated through a sequence: shared memory without locks.
+-- Whoever misses a hint hears of the change in its trailing sync or in its next regular one.
+create function {{tell}}(
+  p_keys text[], p_tags text[], p_key_prefixes text[], p_tag_prefixes text[], p_hint boolean
+) returns void
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_now bigint := (extract(epoch from clock_timestamp()) * 1000)::bigint;
+  v_txid xid8 := pg_current_xact_id();
+  v_payload text;
+begin
+  -- Beyond a bound, one row that says "any key" is cheaper for everyone than a list of them.
+  if cardinality(p_keys) > 10000 then
+    p_keys := null;
+    p_key_prefixes := array[''];
+  end if;
+
+  insert into {{feed}} (txid, keys, tags, key_prefixes, tag_prefixes)
+  values (v_txid, p_keys, p_tags, p_key_prefixes, p_tag_prefixes);
+
+  -- abs(): a clock that was set back must not mute hints until it catches up.
+  if not p_hint or (select abs(v_now - g.last_value) < 20 from {{hint_gate}} as g) then
+    return;
+  end if;
+  -- PREPARE TRANSACTION refuses after NOTIFY, and a full queue fails COMMIT: a caller must never notice us.
+  if current_setting('postgres_cache.act', true) is distinct from 'write'
+    and current_setting('max_prepared_transactions')::integer > 0 then
+    return;
+  end if;
+  if pg_notification_queue_usage() > 0.25 then
+    return;
+  end if;
+  perform setval('{{hint_gate}}', v_now);
+
+  if coalesce(cardinality(p_keys), 0) + coalesce(cardinality(p_tags), 0) <= 200 then
+    v_payload := json_strip_nulls(json_build_object(
+      'a', {{literal:address}}, 'v', 1, 'x', v_txid::text,
+      'k', p_keys, 't', p_tags, 'kp', p_key_prefixes, 'tp', p_tag_prefixes
+    ))::text;
+  end if;
+  -- A payload must be shorter than 8000 bytes (PostgreSQL: NOTIFY): "sync now" replaces a long list.
+  if v_payload is null or octet_length(v_payload) > 7900 then
+    v_payload := json_build_object('a', {{literal:address}}, 'v', 1, 's', 1)::text;
+  end if;
+  perform pg_notify((select m.channel from {{meta}} as m), v_payload);
+end
+$$;
+
+-- A row that is inserted replaces nothing, so nobody can hold an older value of it: inserts tell nobody.
+-- Rows that expired over a minute ago are left out; within that minute the clocks of others may still disagree.
+create function {{entries_updated}}() returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_keys text[];
+  v_live boolean;
+begin
+  if current_setting('postgres_cache.act', true) = 'restamp' then
+    return null;
+  end if;
+  select array_agg(o.key), bool_or(o.expires_at > clock_timestamp()) into v_keys, v_live
+  from replaced as o
+  where o.expires_at > clock_timestamp() - interval '1 minute';
+  if v_keys is not null then
+    perform {{tell}}(v_keys, null, null, null, v_live);
+  end if;
+  return null;
+end
+$$;
+create trigger {{name:entries_updated}} after update on {{entries}}
+referencing old table as replaced
+for each statement execute function {{entries_updated}}();
+
+-- A present row refuses fills whose token is older than it. Whoever removes it must leave something that still does: either every such token is
+-- older than the removal fence, or an invalidation takes the row's place. So even a DELETE by hand cannot bring an overwritten value back.
+create function {{entries_deleted}}() returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_keys text[];
+begin
+  if current_setting('postgres_cache.act', true) = 'remove' then
+    return null;
+  end if;
+
+  insert into {{invalidations}} (target)
+  select 'k' || o.key
+  from removed as o
+  where not pg_visible_in_snapshot(o.written_by, (select s.removal_fence from {{state}} as s))
+  order by 1;
+
+  select array_agg(o.key) into v_keys
+  from removed as o
+  where o.expires_at > clock_timestamp() - interval '1 minute'
+    and pg_visible_in_snapshot(o.written_by, (select s.removal_fence from {{state}} as s));
+  if v_keys is not null then
+    perform {{tell}}(v_keys, null, null, null, true);
+  end if;
+  return null;
+end
+$$;
+create trigger {{name:entries_deleted}} after delete on {{entries}}
+referencing old table as removed
+for each statement execute function {{entries_deleted}}();
+
+create function {{entries_truncated}}() returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if current_setting('postgres_cache.act', true) is distinct from 'settle' then
+    insert into {{prefix_invalidations}} (prefix) values ('k');
+  end if;
+  return null;
+end
+$$;
+create trigger {{name:entries_truncated}} after truncate on {{entries}}
+for each statement execute function {{entries_truncated}}();
+
+create function {{invalidations_appended}}() returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_keys text[];
+  v_tags text[];
+begin
+  select array_agg(substr(a.target, 2)) filter (where starts_with(a.target, 'k')),
+    array_agg(substr(a.target, 2)) filter (where starts_with(a.target, 't'))
+  into v_keys, v_tags
+  from appended as a;
+  if v_keys is not null or v_tags is not null then
+    perform {{tell}}(v_keys, v_tags, null, null, true);
+  end if;
+  return null;
+end
+$$;
+create trigger {{name:invalidations_appended}} after insert on {{invalidations}}
+referencing new table as appended
+for each statement execute function {{invalidations_appended}}();
+
+create function {{prefix_invalidations_appended}}() returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_key_prefixes text[];
+  v_tag_prefixes text[];
+begin
+  select array_agg(substr(a.prefix, 2)) filter (where starts_with(a.prefix, 'k')),
+    array_agg(substr(a.prefix, 2)) filter (where starts_with(a.prefix, 't'))
+  into v_key_prefixes, v_tag_prefixes
+  from appended as a;
+  if v_key_prefixes is not null or v_tag_prefixes is not null then
+    perform {{tell}}(null, null, v_key_prefixes, v_tag_prefixes, true);
+  end if;
+  return null;
+end
+$$;
+create trigger {{name:prefix_invalidations_appended}} after insert on {{prefix_invalidations}}
+referencing new table as appended
+for each statement execute function {{prefix_invalidations_appended}}();
+`,
+  },
+  {
+    version: 3,
+    name: 'writes',
+    breaking: true,
+    sql: `--! breaking
+-- What the library calls outside of callers' transactions, each in a transaction of its own.
+-- Everything that these functions set, they set in their definitions, so that nothing outlives them: they work through any pooler.
+
+-- Where this process really is: null in recovery, else the identity that a new world is seeded with.
+create function {{place}}(
+  out system_identifier bigint, out database_oid oid, out entries_oid oid, out timeline text
+)
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if pg_is_in_recovery() then
+    return;
+  end if;
+  -- pg_control_checkpoint() lags a promotion; the name of the current WAL file does not.
+  timeline := left(pg_walfile_name(pg_current_wal_lsn()), 8);
+  system_identifier := (select c.system_identifier from pg_control_system() as c);
+  database_oid := (select d.oid from pg_database as d where d.datname = current_database());
+  entries_oid := '{{entries}}'::regclass::oid;
+end
+$$;
+
+-- Returns the world, seeding a new one where there is none or where the stored one began elsewhere: after a crash that emptied unlogged tables,
+-- a promotion, a restored dump (which brings unlogged rows along, with transaction ids that mean nothing here) or a copied database.
+-- Null in recovery, and while a prepared transaction of this database is pending, because its invalidations would be lost.
+create function {{settle_world}}() returns text
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '5s'
+set "postgres_cache.act" = 'settle'
+as $$
+declare
+  v_place record := {{place}}();
+  v_world uuid;
+begin
+  if v_place.timeline is null then
+    return null;
+  end if;
+  for attempt in 1..2 loop
+    select s.world into v_world
+    from {{state}} as s
+    where (s.system_identifier, s.database_oid, s.entries_oid, s.timeline)
+      = (v_place.system_identifier, v_place.database_oid, v_place.entries_oid, v_place.timeline);
+    if found then
+      return v_world::text || ':' || v_place.timeline;
+    end if;
+    if attempt = 1 then
+      perform pg_advisory_xact_lock(hashtext({{literal:address}}), hashtext('settle_world'));
+    end if;
+  end loop;
+
+  if exists (select from pg_prepared_xacts as p where p.database = current_database()) then
+    return null;
+  end if;
+  truncate {{entries}}, {{invalidations}}, {{prefix_invalidations}}, {{feed}}, {{leases}}, {{state}};
+  insert into {{state}} (
+    world, system_identifier, database_oid, entries_oid, timeline,
+    load_fence, load_fence_at, removal_fence, trim_fence, feed_floor, swept_at
+  )
+  values (
+    gen_random_uuid(), v_place.system_identifier, v_place.database_oid, v_place.entries_oid, v_place.timeline,
+    pg_current_snapshot(), clock_timestamp(), pg_current_snapshot(), pg_current_snapshot(), pg_current_snapshot(), clock_timestamp()
+  )
+  returning world into v_world;
+  return v_world::text || ':' || v_place.timeline;
+end
+$$;
+
+-- Whether anything that the snapshot could not see has invalidated the target.
+create function {{is_voided}}(p_target text, p_token pg_snapshot) returns boolean
+language plpgsql stable
+set plan_cache_mode = 'force_generic_plan'
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return exists (
+      select from {{invalidations}} as i where i.target = p_target and i.txid >= pg_snapshot_xmax(p_token)
+    )
+    or exists (
+      select from pg_snapshot_xip(p_token) as unseen
+      join {{invalidations}} as i on i.target = p_target and i.txid = unseen
+    )
+    or exists (
+      select from {{prefix_invalidations}} as p
+      where starts_with(p_target, p.prefix) and not pg_visible_in_snapshot(p.txid, p_token)
+    );
+end
+$$;
+
+-- Opens a write of our own: refuses when the world is not the one the caller knows, and makes logged caches commit synchronously
+-- (asynchronous commits brought back, after a crash, what an acknowledged write had replaced).
+create function {{begin_own_write}}(p_world text) returns {{state}}
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_state {{state}};
+begin
+  select s.* into v_state from {{state}} as s;
+  if v_state.world::text is distinct from split_part(p_world, ':', 1) then
+    raise exception 'postgres-cache: the world has changed' using errcode = 'PCW01';
+  end if;
+  if (select m.durability from {{meta}} as m) = 'logged' then
+    perform set_config('synchronous_commit', 'on', true);
+  end if;
+  return v_state;
+end
+$$;
+
+-- Removes rows whose invalidations the same transaction has appended.
+create function {{remove_rows}}(p_keys text[]) returns void
+language sql
+set search_path = pg_catalog, pg_temp
+set "postgres_cache.act" = 'remove'
+as $$
+  delete from {{entries}} as e
+  where e.key in (
+    select held.key from {{entries}} as held where held.key = any (p_keys) order by held.key for update skip locked
+  )
+$$;
+
+-- Sets (token null) and fills (token given) of distinct keys. refused: keys of fills that wrote nothing, because something that their load could
+-- not see overwrote or invalidated them. Rows are locked in key order: batches cannot deadlock among themselves. A row that a caller's
+-- transaction holds raises 55P03 after p_lock_timeout; the library then leaves that key out of the batch and tries it apart.
+create function {{write_entries}}(
+  p_world text, p_lock_timeout text,
+  p_keys text[], p_values text[], p_bytes bytea[], p_codecs text[], p_tags text[],
+  p_fresh_ms float8[], p_keep_ms float8[], p_tokens pg_snapshot[],
+  out version text, out refused text[]
+)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = 'force_generic_plan' -- sizes of arrays say nothing, and planning costs more than running
+set "postgres_cache.act" = 'write'
+as $$
+declare
+  v_state {{state}} := {{begin_own_write}}(p_world);
+  v_written text[];
+begin
+  perform set_config('lock_timeout', p_lock_timeout, true);
+
+  if p_tokens is not null then
+    -- A fill needs a token younger than both fences, and is not worth writing when the log voids it already.
+    select coalesce(array_agg(i.key), '{}') into refused
+    from unnest(p_keys, p_tags, p_tokens) as i (key, tags, token)
+    where i.token is not null
+      and (
+        pg_snapshot_xmax(i.token) <= pg_snapshot_xmax(v_state.load_fence)
+        or pg_snapshot_xmax(i.token) <= pg_snapshot_xmax(v_state.trim_fence)
+        or {{is_voided}}('k' || i.key, i.token)
+        or i.tags is not null and exists (
+          select from unnest(i.tags::text[]) as tag where {{is_voided}}('t' || tag, i.token)
+        )
+      );
+  end if;
+
+  with written as (
+    insert into {{entries}} as e (
+      written_by, seq, created_at, fresh_until, expires_at, filled, key, as_of, codec, tags, value, bytes
+    )
+    select pg_current_xact_id(), nextval('{{seq}}'), clock_timestamp(),
+      coalesce(clock_timestamp() + i.fresh_ms * interval '1 ms', 'infinity'),
+      coalesce(clock_timestamp() + i.keep_ms * interval '1 ms', 'infinity'),
+      i.token is not null, i.key, coalesce(i.token, pg_current_snapshot()), i.codec, i.tags::text[], i.value, i.bytes
+    from unnest(p_keys, p_values, p_bytes, p_codecs, p_tags, p_fresh_ms, p_keep_ms, p_tokens)
+      as i (key, value, bytes, codec, tags, fresh_ms, keep_ms, token)
+    where refused is null or i.key <> all (refused)
+    order by i.key
+    on conflict (key) do update
+    set written_by = excluded.written_by,
+      seq = excluded.seq,
+      created_at = excluded.created_at,
+      fresh_until = excluded.fresh_until,
+      expires_at = excluded.expires_at,
+      filled = excluded.filled,
+      as_of = excluded.as_of,
+      codec = excluded.codec,
+      tags = excluded.tags,
+      value = excluded.value,
+      bytes = excluded.bytes
+    -- The present row is a fact that the load could not know of, unless it is an older load's.
+    where not excluded.filled
+      or pg_visible_in_snapshot(e.written_by, excluded.as_of)
+      or e.filled and pg_snapshot_xmax(e.as_of) <= pg_snapshot_xmax(excluded.as_of)
+    returning e.key
+  )
+  select array_agg(w.key) into v_written from written as w;
+
+  version := pg_current_xact_id()::text;
+  refused := case
+    when coalesce(cardinality(v_written), 0) = cardinality(p_keys) then null
+    else array(select k from unnest(p_keys) as k except select w from unnest(v_written) as w)
+  end;
+end
+$$;
+
+-- Which of these keys no other transaction holds right now: the batch that follows a 55P03.
+create function {{free_keys}}(p_keys text[]) returns text[]
+language sql
+set search_path = pg_catalog, pg_temp
+as $$
+  with free as materialized (
+    select e.key from {{entries}} as e where e.key = any (p_keys) order by e.key for no key update skip locked
+  )
+  select array_agg(k)
+  from unnest(p_keys) as k
+  where k in (select f.key from free as f)
+    or not exists (select from {{entries}} as e where e.key = k)
+$$;
+
+-- delete and invalidate of keys: append, then remove the rows that nobody holds. A row that stays, and any fill or set that could not see this,
+-- is void. live: whether a valid entry was there.
+create function {{remove_entries}}(p_world text, p_keys text[], out version text, out live text[])
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '100ms'
+set plan_cache_mode = 'force_generic_plan'
+set "postgres_cache.act" = 'write'
+as $$
+begin
+  perform {{begin_own_write}}(p_world);
+  live := array(
+    select k.key
+    from unnest(p_keys) as k (key)
+    cross join lateral (
+      select from {{valid_entries}} as v where v.key = k.key and v.fresh_until > clock_timestamp() offset 0
+    ) as valid
+  );
+  insert into {{invalidations}} (target) select 'k' || k from unnest(p_keys) as k order by 1;
+  perform {{remove_rows}}(p_keys);
+  version := pg_current_xact_id()::text;
+end
+$$;
+
+-- Appends invalidations of tags and prefixes: one append however many entries they void. p_targets and p_prefixes carry 'k' or 't' in front.
+create function {{invalidate_targets}}(p_world text, p_targets text[], p_prefixes text[], out version text)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set "postgres_cache.act" = 'write'
+as $$
+begin
+  perform {{begin_own_write}}(p_world);
+  if cardinality(p_targets) > 0 then
+    insert into {{invalidations}} (target) select t from unnest(p_targets) as t order by 1;
+  end if;
+  if cardinality(p_prefixes) > 0 then
+    insert into {{prefix_invalidations}} (prefix) select p from unnest(p_prefixes) as p;
+  end if;
+  version := pg_current_xact_id()::text;
+end
+$$;
+
+-- New deadlines for valid entries: touch (a ttl; null is no expiry; the length of the grace stays) and expire (stale from now on). The row becomes
+-- this writer's, because others hold the old deadlines under the old version. Re-stamping as_of is sound because validity is judged in this very
+-- snapshot, and needed because an invalidation that the former writer made before its own set is no longer told apart by written_by.
+create function {{touch_entries}}(
+  p_world text, p_lock_timeout text, p_keys text[], p_fresh_ms float8[], p_expire boolean,
+  out version text, out touched text[]
+)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = 'force_generic_plan'
+set "postgres_cache.act" = 'write'
+as $$
+begin
+  perform {{begin_own_write}}(p_world);
+  perform set_config('lock_timeout', p_lock_timeout, true);
+  -- In a statement of its own: the next one's snapshot then sees the very rows that are locked here.
+  perform from {{entries}} as e where e.key = any (p_keys) order by e.key for no key update;
+  with updated as (
+    update {{entries}} as e
+    set written_by = pg_current_xact_id(),
+      seq = nextval('{{seq}}'),
+      as_of = pg_current_snapshot(),
+      fresh_until = t.fresh_until,
+      expires_at = case when p_expire then e.expires_at when isfinite(t.fresh_until) then t.fresh_until + t.grace else 'infinity' end
+    from (
+      select c.key,
+        case
+          when p_expire then least(c.fresh_until, clock_timestamp())
+          else coalesce(clock_timestamp() + i.fresh_ms * interval '1 ms', 'infinity')
+        end as fresh_until,
+        case when isfinite(c.fresh_until) and isfinite(c.expires_at) then c.expires_at - c.fresh_until else interval '0' end as grace
+      from unnest(p_keys, p_fresh_ms) as i (key, fresh_ms)
+      join {{valid_entries}} as c on c.key = i.key
+      where c.expires_at > clock_timestamp()
+    ) as t
+    where e.key = t.key
+    returning e.key
+  )
+  select coalesce(array_agg(u.key), '{}') into touched from updated as u;
+  version := pg_current_xact_id()::text;
+end
+$$;
+
+-- Lease rows: who loads a key, where no session can hold an advisory lock.
+create function {{acquire_lease}}(p_key text, p_holder uuid, p_ms float8) returns boolean
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '100ms'
+as $$
+begin
+  insert into {{leases}} as l (key, holder, deadline)
+  values (p_key, p_holder, clock_timestamp() + p_ms * interval '1 ms')
+  on conflict (key) do update set holder = excluded.holder, deadline = excluded.deadline
+  where l.deadline < clock_timestamp() or l.holder = excluded.holder;
+  return found;
+exception when lock_not_available then
+  return false;
+end
+$$;
+
+create function {{release_lease}}(p_key text, p_holder uuid) returns void
+language sql
+set search_path = pg_catalog, pg_temp
+as $$
+  delete from {{leases}} as l where l.key = p_key and l.holder = p_holder
+$$;
+`,
+  },
+  {
+    version: 4,
+    name: 'sweep',
+    breaking: true,
+    sql: `--! breaking
+-- Housekeeping by one elected process at a time. Nothing is ever forgotten by age: two published snapshots say what may go.
+-- Whatever the sweep misses is older than a fence and therefore void: everything fails closed.
+
+-- Elects the caller when nobody swept for p_interval_ms, and moves the load fence and the feed's floor by the database's clock.
+-- Candidates are committed before they are published, so that every later snapshot has a larger xmax.
+create function {{begin_sweep}}(p_interval_ms float8, p_load_timeout_ms float8, p_feed_keep_ms float8) returns boolean
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '1s'
+as $$
+declare
+  v_now timestamptz := clock_timestamp();
+  v_elected boolean;
+begin
+  update {{state}} as s
+  set swept_at = v_now
+  from (
+    select c.singleton from {{state}} as c
+    -- A clock that was set back must not stop the sweep.
+    where c.swept_at <= v_now - p_interval_ms * interval '1 ms' or c.swept_at > v_now
+    for update skip locked
+  ) as due
+  where s.singleton = due.singleton;
+  v_elected := found;
+  if not v_elected then
+    return false;
+  end if;
+
+  -- Removal fence: a load fence that has been published for a minute, so that no statement that checked an older one is still under way.
+  update {{state}} as s
+  set removal_fence = s.load_fence
+  where s.load_fence_at <= v_now - interval '1 minute' and pg_snapshot_xmax(s.load_fence) > pg_snapshot_xmax(s.removal_fence);
+  update {{state}} as s
+  set load_fence = s.load_candidate, load_fence_at = v_now, load_candidate = null, load_candidate_at = null
+  where s.load_candidate_at <= v_now - p_load_timeout_ms * interval '1 ms'
+    -- The previous fence stays until it has become the removal fence, or a steady tick would never let one grow a minute old.
+    and pg_snapshot_xmax(s.load_fence) <= pg_snapshot_xmax(s.removal_fence);
+  update {{state}} as s
+  set load_candidate = pg_current_snapshot(), load_candidate_at = v_now
+  where s.load_candidate is null;
+
+  delete from {{feed}} as f
+  using {{state}} as s
+  where pg_visible_in_snapshot(f.txid, s.feed_floor);
+  update {{state}} as s
+  set feed_floor = s.feed_candidate, feed_candidate = null, feed_candidate_at = null
+  where s.feed_candidate_at <= v_now - p_feed_keep_ms * interval '1 ms';
+  update {{state}} as s
+  set feed_candidate = pg_current_snapshot(), feed_candidate_at = v_now
+  where s.feed_candidate is null;
+
+  delete from {{leases}} as l where l.deadline < v_now - interval '1 minute';
+  return true;
+end
+$$;
+
+-- Begins a round of re-stamping when the log has outgrown its share, so that the trim fence can move. pg_class.reltuples may be stale or unknown:
+-- the log is counted up to the bound only.
+create function {{begin_trim}}(p_max_invalidations bigint, p_max_prefixes bigint) returns boolean
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_bound bigint;
+begin
+  if exists (select from {{state}} as s where s.trim_candidate is not null) then
+    return true;
+  end if;
+  v_bound := greatest(
+    p_max_invalidations,
+    (select c.reltuples / 10 from pg_class as c where c.oid = '{{entries}}'::regclass)::bigint
+  );
+  if (select count(*) from (select from {{invalidations}} limit v_bound) as counted) < v_bound
+    and (select count(*) from (select from {{prefix_invalidations}} limit p_max_prefixes) as counted) < p_max_prefixes then
+    return false;
+  end if;
+  update {{state}} as s
+  -- The hand starts a new round: two wraps from here every block has been visited whole.
+  set trim_candidate = pg_current_snapshot(), trim_candidate_at = clock_timestamp(), trim_rounds_left = 2;
+  return true;
+end
+$$;
+
+-- Moves the clock hand over p_blocks blocks of entries: removes rows that expired (their grace too) or are void and whose absence cannot let an
+-- older fill in, and re-stamps valid ones while a trim is under way. Rows that others hold are passed over.
+create function {{sweep_blocks}}(p_blocks bigint, p_limit integer, out removed bigint, out wrapped boolean)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set "postgres_cache.act" = 'restamp'
+as $$
+declare
+  v_state {{state}};
+  v_pages bigint := pg_relation_size('{{entries}}') / current_setting('block_size')::bigint;
+  v_from tid;
+  v_to tid;
+  v_keys text[];
+begin
+  removed := 0;
+  wrapped := false;
+  select s.* into v_state from {{state}} as s for update skip locked;
+  if not found then
+    return; -- another sweeper is at work
+  end if;
+  v_from := format('(%s,0)', least(v_state.hand, v_pages))::tid;
+  v_to := format('(%s,0)', least(v_state.hand + p_blocks, v_pages))::tid;
+
+  -- Rows are chosen and locked in one statement and judged again in the next, whose snapshot sees the very versions that are locked: a set that
+  -- committed in between is never removed.
+  select array_agg(e.key) into v_keys
+  from (
+    select c.key
+    from {{entries}} as c
+    where c.ctid >= v_from and c.ctid < v_to
+      and pg_visible_in_snapshot(c.written_by, v_state.removal_fence)
+      and (
+        c.expires_at <= clock_timestamp() - interval '1 minute'
+        or not exists (select from {{valid_entries}} as v where v.key = c.key offset 0)
+      )
+    limit p_limit
+    for update skip locked
+  ) as e;
+  if v_keys is not null then
+    removed := {{remove_swept}}(v_keys, v_state.removal_fence);
+  end if;
+  if cardinality(v_keys) = p_limit then
+    return; -- the hand stays: there may be more in these blocks
+  end if;
+
+  if v_state.trim_candidate is not null then
+    select array_agg(e.key) into v_keys
+    from (
+      select c.key
+      from {{entries}} as c
+      where c.ctid >= v_from and c.ctid < v_to
+        and pg_snapshot_xmax(c.as_of) <= pg_snapshot_xmax(v_state.trim_candidate)
+        and exists (select from {{valid_entries}} as v where v.key = c.key offset 0)
+      for no key update skip locked
+    ) as e;
+    -- written_by stays: a HOT update that changes no value.
+    update {{entries}} as e
+    set as_of = pg_current_snapshot()
+    where e.key = any (v_keys)
+      and pg_snapshot_xmax(e.as_of) <= pg_snapshot_xmax(v_state.trim_candidate)
+      and exists (select from {{valid_entries}} as v where v.key = e.key offset 0);
+  end if;
+
+  wrapped := v_state.hand + p_blocks >= v_pages;
+  update {{state}} as s
+  set hand = case when wrapped then 0 else s.hand + p_blocks end,
+    rounds = s.rounds + wrapped::integer,
+    trim_rounds_left = greatest(s.trim_rounds_left - wrapped::integer, 0);
+end
+$$;
+
+-- Removes rows behind the removal fence: nobody needs telling, for they are expired or void already.
+create function {{remove_swept}}(p_keys text[], p_fence pg_snapshot) returns bigint
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set "postgres_cache.act" = 'remove'
+as $$
+declare
+  v_count bigint;
+begin
+  delete from {{entries}} as e
+  where e.key = any (p_keys)
+    and pg_visible_in_snapshot(e.written_by, p_fence)
+    and (
+      e.expires_at <= clock_timestamp() - interval '1 minute'
+      or not exists (select from {{valid_entries}} as v where v.key = e.key offset 0)
+    );
+  get diagnostics v_count = row_count;
+  return v_count;
+end
+$$;
+
+-- Ends a trim whose round is complete: publishes the fence and forgets the invalidations that it makes superfluous. One transaction: an entry is
+-- void by the fence before the invalidation that voided it is gone.
+create function {{end_trim}}(p_load_timeout_ms float8) returns bigint
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_fence pg_snapshot;
+  v_count bigint;
+  v_prefixes bigint;
+begin
+  update {{state}} as s
+  set trim_fence = s.trim_candidate, trim_candidate = null, trim_candidate_at = null
+  where s.trim_candidate is not null
+    and s.trim_rounds_left = 0
+    and s.trim_candidate_at <= clock_timestamp() - p_load_timeout_ms * interval '1 ms'
+  returning s.trim_fence into v_fence;
+  if not found then
+    return 0;
+  end if;
+  delete from {{invalidations}} as i where pg_visible_in_snapshot(i.txid, v_fence);
+  get diagnostics v_count = row_count;
+  delete from {{prefix_invalidations}} as p where pg_visible_in_snapshot(p.txid, v_fence);
+  get diagnostics v_prefixes = row_count;
+  return v_count + v_prefixes;
+end
+$$;
+
+-- prune(): what is expired or void in p_blocks blocks from p_from, up to p_limit rows, now. Rows that are younger than the removal fence leave an
+-- invalidation behind, appended by the trigger. next: where to go on; null at the end of the table.
+create function {{prune_blocks}}(p_from bigint, p_blocks bigint, p_limit integer, out removed bigint, out next bigint)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_pages bigint := pg_relation_size('{{entries}}') / current_setting('block_size')::bigint;
+  v_keys text[];
+begin
+  select array_agg(c.key) into v_keys
+  from (
+    select e.key
+    from {{entries}} as e
+    where e.ctid >= format('(%s,0)', least(p_from, v_pages))::tid
+      and e.ctid < format('(%s,0)', least(p_from + p_blocks, v_pages))::tid
+      and (
+        e.expires_at <= clock_timestamp()
+        or not exists (select from {{valid_entries}} as v where v.key = e.key offset 0)
+      )
+    limit p_limit
+    for update skip locked
+  ) as c;
+  -- Judged again in a snapshot that sees what is locked: a set that committed in between stays.
+  delete from {{entries}} as e
+  where e.key = any (v_keys)
+    and (
+      e.expires_at <= clock_timestamp()
+      or not exists (select from {{valid_entries}} as v where v.key = e.key offset 0)
+    );
+  get diagnostics removed = row_count;
+  next := case
+    when cardinality(v_keys) = p_limit then p_from
+    when p_from + p_blocks < v_pages then p_from + p_blocks
+  end;
+end
+$$;
+`,
+  },
+]

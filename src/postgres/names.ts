@@ -1,0 +1,51 @@
+// Names of everything in the schema, and the rendering of SQL files. No SQL text is ever built from a value.
+
+import { quoteIdentifier, quoteLiteral } from '../core/identifier.ts'
+import { hashKey } from '../core/key.ts'
+
+export interface Names {
+  readonly schema: string
+  readonly prefix: string
+  /** "schema.prefix": tells the caches of one database apart, in notifications and in lock classes. */
+  readonly address: string
+  /** First key of the advisory lock of a load; the second is the hash of the key. */
+  readonly loadClass: number
+  /** First key of the lock that says "somebody waits for this load". */
+  readonly waitClass: number
+  /** Quoted and qualified. */
+  readonly object: (name: string) => string
+}
+
+export function createNames({ schema, prefix }: { schema: string; prefix: string }): Names {
+  const address = `${schema}.${prefix}`
+  return {
+    schema,
+    prefix,
+    address,
+    loadClass: hashKey(`load ${address}`),
+    waitClass: hashKey(`wait ${address}`),
+    object: (name) => `${quoteIdentifier(schema)}.${quoteIdentifier(prefix + name)}`,
+  }
+}
+
+/** Fills the placeholders of a file under sql/; its first comment explains them. */
+export function renderSql(sql: string, names: Names, durability: 'unlogged' | 'logged'): string {
+  const rendered = sql.replace(
+    /\{\{(?:(name|literal):)?([a-z_]+)\}\}/g,
+    (_, kind: string | undefined, name: string) => {
+      if (kind === 'name') return quoteIdentifier(names.prefix + name)
+      if (kind === 'literal') return quoteLiteral(names.address)
+      if (name === 'schema') return quoteIdentifier(names.schema)
+      if (name === 'persistence') return durability === 'unlogged' ? 'unlogged' : ''
+      return names.object(name)
+    },
+  )
+  return rendered.replaceAll('$$', () => bodyDelimiter(names))
+}
+
+// A schema may be called `a$$b`: its name must not end a function body.
+function bodyDelimiter({ address }: Names): string {
+  let delimiter = '$body$'
+  for (let i = 0; address.includes(delimiter.slice(1, -1)); i++) delimiter = `$body${i}$`
+  return delimiter
+}

@@ -1,0 +1,51 @@
+// Where connections come from: a pool of our own, or one that the caller gave us and that we never end.
+
+import pg from 'pg'
+import type { PoolSource } from '../options.ts'
+import type { DriverPool } from './driver.ts'
+
+export interface ManagedPool extends DriverPool {
+  /** How to reach the same server for the session connection. */
+  readonly address: pg.ClientConfig
+  close(): Promise<void>
+}
+
+// Seen in pg_stat_activity; a name in the connection string wins.
+const APPLICATION = { fallback_application_name: 'postgres-cache' }
+
+const IDLE_TIMEOUT_MS = 30_000
+
+export function createPool(
+  source: PoolSource,
+  connectTimeoutMs: number,
+  onIdleError: (error: Error) => void,
+): ManagedPool {
+  if (source.kind === 'given') {
+    const { pool } = source
+    return {
+      address: { ...APPLICATION, ...addressOf(pool) },
+      connect: () => pool.connect(),
+      close: async () => {},
+    }
+  }
+  const address: pg.ClientConfig = { ...APPLICATION, keepAlive: true }
+  if (source.connectionString !== undefined) address.connectionString = source.connectionString
+  const pool = new pg.Pool({
+    ...address,
+    min: source.min,
+    max: source.max,
+    connectionTimeoutMillis: connectTimeoutMs,
+    idleTimeoutMillis: IDLE_TIMEOUT_MS,
+    // An idle cache that nobody closed must not keep a script from ending.
+    allowExitOnIdle: true,
+  })
+  // Without a listener, an idle connection that the server ends would end the process.
+  pool.on('error', onIdleError)
+  return { address, connect: () => pool.connect(), close: () => pool.end() }
+}
+
+// pg.Pool keeps what it was made with in `options`; bounds of the pool mean nothing to a single client.
+function addressOf(pool: object): pg.ClientConfig {
+  const options: unknown = 'options' in pool ? pool.options : undefined
+  return typeof options === 'object' && options !== null ? (options as pg.ClientConfig) : {}
+}

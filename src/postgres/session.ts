@@ -1,0 +1,240 @@
+// The one dedicated connection of a process: it hears notifications and holds advisory locks. Everything it says is a latency hint; losing it
+// costs latency and lock efficiency, never correctness.
+//
+// States
+//   idle        start() was not called yet.
+//   connecting  a connection is being opened and tested: LISTEN, then a nonce sent to ourselves. A pooler in transaction mode accepts LISTEN and
+//               delivers nothing.
+//   live        the nonce arrived. Statements run; notifications are handed on.
+//   lost        the connection broke or a statement on it got no answer. Locks are gone with it. Tried again with back-off.
+//   deaf        the nonce did not arrive: notifications cannot work here. Final; the cache polls.
+//   closed      final.
+
+import pg from 'pg'
+import { type Hint, parseHint } from '../core/change.ts'
+import { CacheError } from '../core/errors.ts'
+import { quoteIdentifier } from '../core/identifier.ts'
+import type { Row, Statement } from './driver.ts'
+import { StatementTimeout, sqlStateOf } from './failures.ts'
+
+export type SessionState = 'idle' | 'connecting' | 'live' | 'lost' | 'deaf' | 'closed'
+
+export interface SessionListener {
+  /** A notification for this cache. Nonces are kept back. */
+  hinted(hint: Hint): void
+  /** Live again after a loss of so many milliseconds. */
+  restored(ms: number): void
+  lost(error: Error): void
+}
+
+export interface SessionOptions {
+  readonly address: pg.ClientConfig
+  readonly channel: string
+  /** "schema.prefix", as in every payload. */
+  readonly cacheAddress: string
+  readonly timeoutMs: number
+  readonly listener: SessionListener
+}
+
+const NONCE_TIMEOUT_MS = 1_000
+const FIRST_BACKOFF_MS = 50
+const MAX_BACKOFF_MS = 5_000
+
+// A dead holder's locks must be free within 20 s, so the server has to notice a dead peer by itself.
+const SERVER_KEEPALIVES =
+  'set tcp_keepalives_idle = 5; set tcp_keepalives_interval = 3; set tcp_keepalives_count = 3; set tcp_user_timeout = 14000'
+const CLIENT_KEEPALIVE_DELAY_MS = 5_000
+
+const RAW_TYPES = {
+  getTypeParser:
+    () =>
+    (text: string): string =>
+      text,
+}
+
+/** pg has these; its types do not. */
+type SessionClient = pg.Client & { ref(): void; unref(): void }
+
+export class Session {
+  readonly #options: SessionOptions
+  #state: SessionState = 'idle'
+  #client: SessionClient | undefined
+  #backoffMs = FIRST_BACKOFF_MS
+  #retry: NodeJS.Timeout | undefined
+  #lostAt = 0
+  #underWay = 0
+
+  constructor(options: SessionOptions) {
+    this.#options = options
+  }
+
+  get state(): SessionState {
+    return this.#state
+  }
+
+  /** The first connection. Rejects when it cannot be opened, and goes on trying in the background. */
+  async start(): Promise<SessionState> {
+    try {
+      await this.#open()
+    } catch (error) {
+      this.#lose(error)
+      throw error
+    }
+    return this.#state
+  }
+
+  /** Statements are pipelined: those sent together run in order, each in a transaction of its own, in one round trip. */
+  async query({ name, text }: Statement, values: unknown[] = []): Promise<Row[]> {
+    const client = this.#client
+    if (client === undefined || this.#state !== 'live')
+      throw new CacheError('unavailable', 'the session connection is lost')
+    return this.#run(client, { name, text, values, rowMode: 'array', types: RAW_TYPES })
+  }
+
+  async close(): Promise<void> {
+    this.#state = 'closed'
+    clearTimeout(this.#retry)
+    const client = this.#client
+    this.#client = undefined
+    if (client !== undefined) await endQuietly(client, this.#options.timeoutMs)
+  }
+
+  async #open(): Promise<void> {
+    this.#state = 'connecting'
+    const { address, channel, timeoutMs } = this.#options
+    const client = new pg.Client({
+      ...address,
+      pipeline: true,
+      connectionTimeoutMillis: timeoutMs,
+      keepAlive: true,
+      keepAliveInitialDelayMillis: CLIENT_KEEPALIVE_DELAY_MS,
+    }) as SessionClient
+    let opened = false
+    client.on('error', (error) => {
+      if (opened && this.#client === client) this.#lose(error)
+    })
+    client.on('end', () => {
+      if (opened && this.#client === client) this.#lose(new Error('the server ended the session connection'))
+    })
+    try {
+      await client.connect()
+      const heard = this.#hearNonce(client)
+      await Promise.all([
+        this.#run(client, { text: `listen ${quoteIdentifier(channel)}` }),
+        ...SERVER_KEEPALIVES.split('; ').map((text) => this.#run(client, { text })),
+        this.#run(client, { text: 'select pg_notify($1, $2)', values: [channel, heard.payload] }),
+      ])
+      const hears = await heard.arrived
+      if (this.#state !== 'connecting') throw new Error('the session was closed')
+      if (!hears) {
+        this.#state = 'deaf'
+        await endQuietly(client, timeoutMs)
+        return
+      }
+      client.on('notification', ({ payload }) => this.#hear(payload ?? ''))
+      opened = true
+      this.#client = client
+      this.#state = 'live'
+      this.#backoffMs = FIRST_BACKOFF_MS
+      // Waiting for notifications must not keep a script from ending; statements under way do.
+      client.unref()
+    } catch (error) {
+      void endQuietly(client, timeoutMs)
+      throw error
+    }
+  }
+
+  #hearNonce(client: pg.Client): { payload: string; arrived: Promise<boolean> } {
+    const nonce = crypto.randomUUID()
+    const arrived = new Promise<boolean>((resolve) => {
+      const timer = setTimeout(() => settle(false), NONCE_TIMEOUT_MS)
+      const listen = ({ payload }: pg.Notification): void => {
+        const hint = parseHint(payload ?? '', this.#options.cacheAddress)
+        if (hint?.kind === 'nonce' && hint.nonce === nonce) settle(true)
+      }
+      const settle = (hears: boolean): void => {
+        clearTimeout(timer)
+        client.off('notification', listen)
+        resolve(hears)
+      }
+      client.on('notification', listen)
+    })
+    return { payload: JSON.stringify({ a: this.#options.cacheAddress, v: 1, n: nonce }), arrived }
+  }
+
+  #hear(payload: string): void {
+    const hint = parseHint(payload, this.#options.cacheAddress)
+    if (hint !== null && hint.kind !== 'nonce') this.#options.listener.hinted(hint)
+  }
+
+  async #run(client: SessionClient, query: object): Promise<Row[]> {
+    if (this.#underWay++ === 0) client.ref()
+    let timer: NodeJS.Timeout | undefined
+    try {
+      const answered = client.query(query as pg.QueryArrayConfig)
+      const deadline = new Promise<never>((_, reject) => {
+        timer = setTimeout(() => {
+          answered.catch(() => {})
+          reject(new StatementTimeout(this.#options.timeoutMs))
+        }, this.#options.timeoutMs)
+      })
+      const result = await Promise.race([answered, deadline])
+      return result.rows as Row[]
+    } catch (error) {
+      // Without a SQLSTATE the connection is at fault: half-open, or gone.
+      if (sqlStateOf(error) === undefined && this.#client === client) this.#lose(error)
+      throw error
+    } finally {
+      clearTimeout(timer)
+      if (--this.#underWay === 0) client.unref()
+    }
+  }
+
+  #lose(error: unknown): void {
+    if (this.#state === 'closed' || this.#state === 'lost') return
+    const wasLive = this.#state === 'live'
+    const client = this.#client
+    this.#client = undefined
+    this.#state = 'lost'
+    if (client !== undefined) void endQuietly(client, this.#options.timeoutMs)
+    if (wasLive || this.#lostAt === 0) {
+      this.#lostAt = performance.now()
+      this.#options.listener.lost(error instanceof Error ? error : new Error(String(error)))
+    }
+    this.#retryLater()
+  }
+
+  #retryLater(): void {
+    // Jitter: all processes lose their sessions at the same moment when a server restarts.
+    this.#retry = setTimeout(() => void this.#reopen(), this.#backoffMs * (0.5 + Math.random()))
+    this.#retry.unref()
+    this.#backoffMs = Math.min(this.#backoffMs * 2, MAX_BACKOFF_MS)
+  }
+
+  async #reopen(): Promise<void> {
+    try {
+      await this.#open()
+    } catch {
+      if (this.state === 'closed') return
+      this.#state = 'lost'
+      this.#retryLater()
+      return
+    }
+    if (this.state === 'live') {
+      const ms = performance.now() - this.#lostAt
+      this.#lostAt = 0
+      this.#options.listener.restored(ms)
+    }
+  }
+}
+
+// end() on a half-open connection waits for an answer that never comes.
+async function endQuietly(client: pg.Client, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const patience = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms)
+  })
+  client.on('error', () => {})
+  await Promise.race([client.end().catch(() => {}), patience])
+  clearTimeout(timer)
+}

@@ -1,0 +1,122 @@
+// Every statement of the library, built once per cache. What changes something calls a function of sql/; what reads is spelled out here.
+// Names carry a hash of the text, so that two versions of the library can share a pooler's prepared statements.
+
+import { createHash } from 'node:crypto'
+import { quoteLiteral } from '../core/identifier.ts'
+import type { Statement } from './driver.ts'
+import type { Names } from './names.ts'
+
+export interface Statements {
+  readonly read: Statement
+  readonly sync: Statement
+  readonly settleWorld: Statement
+  readonly write: Statement
+  readonly freeKeys: Statement
+  readonly remove: Statement
+  readonly invalidate: Statement
+  readonly touch: Statement
+  readonly page: Statement
+  readonly pageByTag: Statement
+  readonly beginSweep: Statement
+  readonly beginTrim: Statement
+  readonly sweepBlocks: Statement
+  readonly tableBlocks: Statement
+  readonly endTrim: Statement
+  readonly prune: Statement
+  readonly acquireLease: Statement
+  readonly releaseLease: Statement
+}
+
+// Remaining whole milliseconds; null: for ever. Subtracting from an infinite timestamp is an error before PostgreSQL 17.
+const remaining = (column: string): string =>
+  `case when isfinite(${column}) then floor(date_part('epoch', ${column} - statement_timestamp()) * 1000)::bigint end`
+
+const entryColumns = `e.value, encode(e.bytes, 'hex'), e.codec, array_to_json(e.tags)::text, e.written_by::text,
+  ${remaining('e.fresh_until')}, ${remaining('e.expires_at')}, floor(date_part('epoch', e.created_at) * 1000)::bigint`
+
+export function createStatements({ object }: Names): Statements {
+  return {
+    // Row 0 carries the world and the snapshot of everything below it, which is also the token of a load that follows; then one row for each key
+    // that was found. OFFSET 0 keeps one index look-up per key, whatever the statistics say.
+    read: named(
+      'read',
+      `select 0 as n, s.world::text || ':' || left(pg_walfile_name(pg_current_wal_lsn()), 8), pg_current_snapshot()::text,
+  null, null, null, null, null, null
+from ${object('state')} as s
+union all
+select asked.n, found.*
+from unnest($1::text[]) with ordinality as asked (key, n)
+cross join lateral (
+  select ${entryColumns}
+  from ${object('valid_entries')} as e
+  where e.key = asked.key and e.expires_at > statement_timestamp()
+  offset 0
+) as found`,
+    ),
+    // First the header, then the feed rows that the cursor $1 does not see. A floor that the cursor does not lie behind means a gap.
+    sync: named(
+      'sync',
+      `select pg_current_snapshot()::text,
+  case when (s.system_identifier, s.database_oid, s.entries_oid, s.timeline)
+    = (p.system_identifier, p.database_oid, p.entries_oid, p.timeline) then s.world::text || ':' || p.timeline end,
+  floor(date_part('epoch', clock_timestamp()) * 1000)::bigint::text,
+  (pg_snapshot_xmax($1::pg_snapshot) > pg_snapshot_xmax(s.feed_floor))::text,
+  null
+from ${object('place')}() as p left join ${object('state')} as s on true
+union all
+(select f.txid::text, array_to_json(f.keys)::text, array_to_json(f.tags)::text,
+  array_to_json(f.key_prefixes)::text, array_to_json(f.tag_prefixes)::text
+from ${object('feed')} as f where f.txid >= pg_snapshot_xmax($1::pg_snapshot) limit $2)
+union all
+(select f.txid::text, array_to_json(f.keys)::text, array_to_json(f.tags)::text,
+  array_to_json(f.key_prefixes)::text, array_to_json(f.tag_prefixes)::text
+from pg_snapshot_xip($1::pg_snapshot) as unseen join ${object('feed')} as f on f.txid = unseen limit $2)`,
+    ),
+    settleWorld: named('settle_world', `select ${object('settle_world')}()`),
+    write: named(
+      'write',
+      `select version, array_to_json(refused)::text from ${object('write_entries')}($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+    ),
+    freeKeys: named('free_keys', `select array_to_json(${object('free_keys')}($1))::text`),
+    remove: named(
+      'remove',
+      `select version, array_to_json(live)::text from ${object('remove_entries')}($1, $2)`,
+    ),
+    invalidate: named('invalidate', `select version from ${object('invalidate_targets')}($1, $2, $3)`),
+    touch: named(
+      'touch',
+      `select version, array_to_json(touched)::text from ${object('touch_entries')}($1, $2, $3, $4, $5)`,
+    ),
+    // Pages in key order: every prefix of a key sorts before the key under collation "C".
+    page: named(
+      'page',
+      `select e.key, ${entryColumns}
+from ${object('valid_entries')} as e
+where e.key > $1 and e.key >= $2 and starts_with(e.key, $2) and e.fresh_until > statement_timestamp()
+order by e.key limit $3`,
+    ),
+    pageByTag: named(
+      'page_by_tag',
+      `select e.key, ${entryColumns}
+from ${object('valid_entries')} as e
+where e.key > $1 and e.key >= $2 and starts_with(e.key, $2) and e.fresh_until > statement_timestamp() and $4 = any (e.tags)
+order by e.key limit $3`,
+    ),
+    beginSweep: named('begin_sweep', `select ${object('begin_sweep')}($1, $2, $3)`),
+    beginTrim: named('begin_trim', `select ${object('begin_trim')}($1, $2)`),
+    sweepBlocks: named('sweep_blocks', `select removed, wrapped from ${object('sweep_blocks')}($1, $2)`),
+    tableBlocks: named(
+      'table_blocks',
+      `select pg_relation_size(${quoteLiteral(object('entries'))}) / current_setting('block_size')::bigint`,
+    ),
+    endTrim: named('end_trim', `select ${object('end_trim')}($1)`),
+    prune: named('prune', `select removed, next from ${object('prune_blocks')}($1, $2, $3)`),
+    acquireLease: named('acquire_lease', `select ${object('acquire_lease')}($1, $2, $3)`),
+    releaseLease: named('release_lease', `select ${object('release_lease')}($1, $2)`),
+  }
+}
+
+function named(operation: string, text: string): Statement {
+  const digest = createHash('sha256').update(text).digest('hex').slice(0, 12)
+  return { name: `postgres_cache_${operation}_${digest}`, text }
+}

@@ -1,0 +1,216 @@
+// The entries as the library sees them: named operations over keys, each one statement. Knows rows and arrays; nothing of the local cache.
+
+import type { StoredEntry, Version } from '../core/entry.ts'
+import { encodeTextArray, toArrayLiteral } from './binary-array.ts'
+import type { Driver, Row } from './driver.ts'
+import type { Statements } from './statements.ts'
+
+/** Identity of what the tables hold: changes after a crash, a failover, a restore. Null: none yet. */
+export type World = string | null
+
+export interface ReadReply {
+  readonly world: World
+  /** Snapshot of the read, and so the token of a load that follows a miss. */
+  readonly snapshot: string | null
+  /** In the order of the keys; null where nothing valid is. Stale entries within their grace are included. */
+  readonly entries: readonly (StoredEntry | null)[]
+}
+
+export interface EntryWrite {
+  readonly key: string
+  readonly text: string | null
+  readonly bytes: Uint8Array | null
+  readonly codec: string | null
+  readonly tags: readonly string[]
+  /** Null: no expiry. */
+  readonly freshMs: number | null
+  readonly keepMs: number | null
+  /** Snapshot that the load began with; null: a set. */
+  readonly token: string | null
+}
+
+export interface WriteReply {
+  readonly version: Version
+  /** Keys of fills that wrote nothing. */
+  readonly refused: readonly string[]
+}
+
+export interface RemoveReply {
+  readonly version: Version
+  /** Keys that had a fresh, valid entry. */
+  readonly live: readonly string[]
+}
+
+export interface TouchReply {
+  readonly version: Version
+  readonly touched: readonly string[]
+}
+
+export interface Touch {
+  readonly key: string
+  /** Null: no expiry. */
+  readonly freshMs: number | null
+}
+
+export interface Targets {
+  readonly tags?: readonly string[]
+  readonly keyPrefixes?: readonly string[]
+  readonly tagPrefixes?: readonly string[]
+}
+
+export interface Page {
+  readonly after: string
+  readonly prefix: string
+  readonly tag: string | undefined
+  readonly limit: number
+}
+
+export class Store {
+  readonly #driver: Driver
+  readonly #sql: Statements
+
+  constructor(driver: Driver, statements: Statements) {
+    this.#driver = driver
+    this.#sql = statements
+  }
+
+  async readMany(keys: readonly string[]): Promise<ReadReply> {
+    return toReadReply(keys, await this.#driver.query(this.#sql.read, [encodeTextArray(keys)]))
+  }
+
+  /** Keys must be distinct. Raises 55P03 when a row stays locked for longer than `lockTimeoutMs`. */
+  async writeMany(world: string, entries: readonly EntryWrite[], lockTimeoutMs: number): Promise<WriteReply> {
+    const [row] = await this.#driver.query(this.#sql.write, [
+      world,
+      `${lockTimeoutMs}ms`,
+      encodeTextArray(entries.map((entry) => entry.key)),
+      encodeTextArray(entries.map((entry) => entry.text)),
+      columnOrNull(entries, (entry) => entry.bytes && `\\x${Buffer.from(entry.bytes).toString('hex')}`),
+      columnOrNull(entries, (entry) => entry.codec),
+      columnOrNull(entries, (entry) => (entry.tags.length === 0 ? null : toArrayLiteral(entry.tags))),
+      entries.map((entry) => entry.freshMs),
+      entries.map((entry) => entry.keepMs),
+      columnOrNull(entries, (entry) => entry.token),
+    ])
+    return { version: textAt(row, 0), refused: listAt(row, 1) }
+  }
+
+  /** The keys whose rows no other transaction holds at this moment. */
+  async freeKeys(keys: readonly string[]): Promise<readonly string[]> {
+    const [row] = await this.#driver.query(this.#sql.freeKeys, [encodeTextArray(keys)])
+    return listAt(row, 0)
+  }
+
+  async removeMany(world: string, keys: readonly string[]): Promise<RemoveReply> {
+    const [row] = await this.#driver.query(this.#sql.remove, [world, encodeTextArray(keys)])
+    return { version: textAt(row, 0), live: listAt(row, 1) }
+  }
+
+  async invalidate(
+    world: string,
+    { tags = [], keyPrefixes = [], tagPrefixes = [] }: Targets,
+  ): Promise<Version> {
+    const prefixes = [
+      ...keyPrefixes.map((prefix) => `k${prefix}`),
+      ...tagPrefixes.map((prefix) => `t${prefix}`),
+    ]
+    const [row] = await this.#driver.query(this.#sql.invalidate, [
+      world,
+      tags.map((tag) => `t${tag}`),
+      prefixes,
+    ])
+    return textAt(row, 0)
+  }
+
+  touchMany(world: string, touches: readonly Touch[], lockTimeoutMs: number): Promise<TouchReply> {
+    return this.#restamp(world, touches, lockTimeoutMs, false)
+  }
+
+  /** Stale from now on; the grace that is left stays. */
+  expireMany(world: string, keys: readonly string[], lockTimeoutMs: number): Promise<TouchReply> {
+    return this.#restamp(
+      world,
+      keys.map((key) => ({ key, freshMs: 0 })),
+      lockTimeoutMs,
+      true,
+    )
+  }
+
+  async #restamp(
+    world: string,
+    touches: readonly Touch[],
+    lockTimeoutMs: number,
+    expire: boolean,
+  ): Promise<TouchReply> {
+    const [row] = await this.#driver.query(this.#sql.touch, [
+      world,
+      `${lockTimeoutMs}ms`,
+      encodeTextArray(touches.map((touch) => touch.key)),
+      touches.map((touch) => touch.freshMs),
+      expire,
+    ])
+    return { version: textAt(row, 0), touched: listAt(row, 1) }
+  }
+
+  /** Fresh entries after a key, in key order. */
+  async page({ after, prefix, tag, limit }: Page): Promise<StoredEntry[]> {
+    const rows =
+      tag === undefined
+        ? await this.#driver.query(this.#sql.page, [after, prefix, limit])
+        : await this.#driver.query(this.#sql.pageByTag, [after, prefix, limit, tag])
+    return rows.map(([key, ...columns]) => toEntry(key ?? '', columns))
+  }
+}
+
+export function toReadReply(keys: readonly string[], rows: readonly Row[]): ReadReply {
+  const entries = new Array<StoredEntry | null>(keys.length).fill(null)
+  let world: World = null
+  let snapshot: string | null = null
+  for (const row of rows) {
+    const n = Number(row[0])
+    if (n === 0) {
+      world = row[1] ?? null
+      snapshot = row[2] ?? null
+      continue
+    }
+    entries[n - 1] = toEntry(keys[n - 1] as string, row, 1)
+  }
+  return { world, snapshot, entries }
+}
+
+function toEntry(key: string, row: Row, at = 0): StoredEntry {
+  const bytes = row[at + 1]
+  const tags = row[at + 3]
+  return {
+    key,
+    text: row[at] ?? null,
+    bytes: bytes == null ? null : Buffer.from(bytes, 'hex'),
+    codec: row[at + 2] ?? null,
+    tags: tags == null ? NO_TAGS : (JSON.parse(tags) as string[]),
+    version: textAt(row, at + 4),
+    freshMs: millisecondsAt(row, at + 5),
+    keepMs: millisecondsAt(row, at + 6),
+    createdAt: Number(row[at + 7]),
+  }
+}
+
+const NO_TAGS: readonly string[] = Object.freeze([])
+
+function columnOrNull<T>(items: readonly T[], toText: (item: T) => string | null): Buffer | string[] | null {
+  const column = items.map(toText)
+  return column.every((text) => text === null) ? null : (column as string[])
+}
+
+function textAt(row: Row | undefined, index: number): string {
+  return row?.[index] ?? ''
+}
+
+function listAt(row: Row | undefined, index: number): readonly string[] {
+  const list = row?.[index]
+  return list == null ? NO_TAGS : (JSON.parse(list) as string[])
+}
+
+function millisecondsAt(row: Row, index: number): number {
+  const text = row[index]
+  return text == null ? Infinity : Number(text)
+}

@@ -1,0 +1,85 @@
+// One turn of housekeeping. Which process takes it, and what may go, is decided in sql/0004_sweep.sql.
+
+import type { Driver } from './driver.ts'
+import type { Statements } from './statements.ts'
+
+export interface SweeperOptions {
+  readonly pruneIntervalMs: number
+  readonly pruneBatchSize: number
+  readonly loadTimeoutMs: number
+}
+
+// About 512 KiB of entries: milliseconds, far below queryTimeout.
+const BLOCKS_PER_STEP = 64
+// A turn visits at least this many blocks, and a large table whole within twenty turns.
+const MIN_BLOCKS_PER_TURN = 1_024
+const TURNS_PER_ROUND = 20
+// Processes that fell further behind than this flush their local cache.
+const FEED_KEPT_MS = 120_000
+// The log is trimmed when it outgrows a tenth of the entries, but never below this.
+const MIN_INVALIDATIONS = 100_000
+// Every read scans the prefixes: few are kept.
+const MAX_PREFIXES = 256
+
+export class Sweeper {
+  readonly #driver: Driver
+  readonly #sql: Statements
+  readonly #options: SweeperOptions
+  #blocksPerTurn = MIN_BLOCKS_PER_TURN
+
+  constructor(driver: Driver, statements: Statements, options: SweeperOptions) {
+    this.#driver = driver
+    this.#sql = statements
+    this.#options = options
+  }
+
+  /** Rows removed; null when another process has the turn. `isStopped` is asked between statements. */
+  async sweep(isStopped: () => boolean = () => false): Promise<number | null> {
+    const { pruneIntervalMs, pruneBatchSize, loadTimeoutMs } = this.#options
+    // A tenth less, so that a process whose timer is a little early is not turned away for a whole interval.
+    const [elected] = await this.#driver.query(this.#sql.beginSweep, [
+      pruneIntervalMs * 0.9,
+      loadTimeoutMs,
+      FEED_KEPT_MS,
+    ])
+    if (elected?.[0] !== 't') return null
+    await this.#driver.query(this.#sql.beginTrim, [MIN_INVALIDATIONS, MAX_PREFIXES])
+
+    let removed = 0
+    let blocks = 0
+    while (blocks < this.#blocksPerTurn && !isStopped()) {
+      const [step] = await this.#driver.query(this.#sql.sweepBlocks, [BLOCKS_PER_STEP, pruneBatchSize])
+      const count = Number(step?.[0])
+      removed += count
+      if (count < pruneBatchSize) blocks += BLOCKS_PER_STEP
+      if (step?.[1] === 't') break
+    }
+    this.#blocksPerTurn = Math.max(
+      MIN_BLOCKS_PER_TURN,
+      Math.ceil((await this.#tableBlocks()) / TURNS_PER_ROUND),
+    )
+    await this.#driver.query(this.#sql.endTrim, [loadTimeoutMs])
+    return removed
+  }
+
+  /** Everything expired or void, now. */
+  async prune(): Promise<number> {
+    let removed = 0
+    let from: string | null = '0'
+    while (from !== null) {
+      const [step]: (readonly (string | null)[])[] = await this.#driver.query(this.#sql.prune, [
+        from,
+        BLOCKS_PER_STEP,
+        this.#options.pruneBatchSize,
+      ])
+      removed += Number(step?.[0] ?? 0)
+      from = step?.[1] ?? null
+    }
+    return removed
+  }
+
+  async #tableBlocks(): Promise<number> {
+    const [row] = await this.#driver.query(this.#sql.tableBlocks)
+    return Number(row?.[0] ?? 0)
+  }
+}
