@@ -48,20 +48,21 @@ describe('the package', () => {
     expect(paths).toEqual(expect.arrayContaining(['README.md', 'LICENSE', 'CHANGELOG.md', 'dist/index.js']))
   })
 
-  it('is found in order by publint', async () => {
+  it('is in order, says publint', async () => {
     const { buffer } = Uint8Array.from(await readFile(tarball))
-    const { messages, pkg } = await publint({ pkgDir: root, pack: { tarball: buffer }, strict: true })
+    const { messages, pkg } = await publint({ pack: { tarball: buffer }, strict: true })
     expect(messages.map((message) => formatMessage(message, pkg))).toEqual([])
   })
 
-  it('resolves to the right types for every way of importing an ES module', async () => {
+  it('has types for every way of importing an ES module, says attw', async () => {
     const attw = join(root, 'node_modules/@arethetypeswrong/cli/dist/index.js')
+    // It ends with an error when it finds a problem.
     const { stdout } = await run(
       process.execPath,
-      [attw, tarball, '--profile', 'esm-only', '--no-color'],
+      [attw, tarball, '--profile', 'esm-only', '--format', 'ascii', '--no-emoji', '--no-color'],
       inRoot,
     )
-    expect(stdout).toContain('No problems found')
+    expect(stdout).toContain('"postgres-cache"')
   })
 
   it('loads pg and nothing else from outside', async () => {
