@@ -1,5 +1,6 @@
 // Options of single calls, documented once, and turned once into a complete value.
 
+import { invalid } from './core/check.ts'
 import { type Duration, parseDuration, parseTimeout, parseTtl } from './core/duration.ts'
 import { assertKey, assertPrefix, assertTag, assertTags } from './core/key.ts'
 
@@ -90,9 +91,17 @@ export function resolveSetEntry(
   options: EntryOptions | undefined,
   defaults: Pick<CallDefaults, 'ttlMs'>,
 ): ResolvedSetEntry {
-  const { key, value, ...own } = isPair(entry) ? { key: entry[0], value: entry[1] } : entry
+  if (typeof entry !== 'object' || entry === null) {
+    throw invalid('entry', 'a pair [key, value], or an object with `key` and `value`', entry)
+  }
+  if (isPair(entry)) {
+    const [key, value] = entry
+    assertKey(key)
+    return { key, value, ...resolveSetOptions(options, defaults) }
+  }
+  const { key, value, ttl = options?.ttl, grace = options?.grace, tags = options?.tags } = entry
   assertKey(key)
-  return { key, value, ...resolveSetOptions({ ...options, ...own }, defaults) }
+  return { key, value, ...resolveSetOptions({ ttl, grace, tags }, defaults) }
 }
 
 export function resolveLoadOptions(

@@ -124,9 +124,9 @@ export interface LoadContext<Previous = unknown> {
   /** The stale value that is about to be replaced, where there is one. */
   readonly previous: Previous | undefined
   /** Changes what is kept beside the value: for a ttl or tags that only the loaded data tells. */
-  set(options: EntryOptions): void
+  readonly set: (options: EntryOptions) => void
   /** Returns `value` unchanged; if the loader returns it, the callers get it and nothing is stored. */
-  skip<V>(value: V): V
+  readonly skip: <V>(value: V) => V
 }
 
 /** Counters since the cache was made, and what it holds now. */

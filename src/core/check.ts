@@ -14,7 +14,10 @@ export function fillDefaults<N extends string>(
   path?: string,
 ): Record<N, unknown> {
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    throw invalid(path ?? 'options', 'an object', given)
+    const option = path ?? 'options'
+    throw new CacheError('invalid-option', `Expected \`${option}\` to be an object, got ${typeName(given)}`, {
+      option,
+    })
   }
   const filled = { ...defaults } as Record<string, unknown>
   for (const [name, value] of Object.entries(given)) {
@@ -50,8 +53,16 @@ export function invalid(option: string, rule: string, value: unknown): CacheErro
 }
 
 function unknownOption(name: string, known: readonly string[], path: string | undefined): CacheError {
-  const option = path === undefined ? name : `${path}.${name}`
+  const within = path === undefined ? '' : `${path}.`
+  const option = within + name
   const meant = nearest(name, known)
-  const advice = meant === undefined ? `expected one of ${known.join(', ')}` : `did you mean \`${meant}\`?`
+  const advice =
+    meant === undefined ? `expected one of ${known.join(', ')}` : `did you mean \`${within}${meant}\`?`
   return new CacheError('invalid-option', `Unknown option \`${option}\`: ${advice}`, { option })
+}
+
+// The value itself is not shown: a connection string in the place of options holds a password.
+function typeName(value: unknown): string {
+  if (value === null) return 'null'
+  return Array.isArray(value) ? 'array' : typeof value
 }

@@ -2,7 +2,7 @@
 
 const MAX_EDITS = 3 // beyond, any short name resembles any other
 
-/** The known name that takes the fewest edits, if few suffice; a shared beginning counts as one (`ttl` for `ttlMs`). */
+/** The known name that takes the fewest edits, if few suffice; a shared beginning counts as two (`connection` for `connectionString`). */
 export function nearest(name: string, known: readonly string[]): string | undefined {
   let best: string | undefined
   let fewest = Math.min(MAX_EDITS, Math.ceil(name.length / 2)) + 1
@@ -17,7 +17,7 @@ export function nearest(name: string, known: readonly string[]): string | undefi
 }
 
 function beginsAlike(name: string, candidate: string): number {
-  return candidate.startsWith(name) || name.startsWith(candidate) ? 1 : Number.POSITIVE_INFINITY
+  return candidate.startsWith(name) || name.startsWith(candidate) ? 2 : Number.POSITIVE_INFINITY
 }
 
 /** Levenshtein, one row at a time. */

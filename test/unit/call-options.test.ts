@@ -1,0 +1,121 @@
+import { describe, expect, test } from 'vitest'
+import {
+  type SetEntry,
+  resolveLoadOptions,
+  resolveScanOptions,
+  resolveSetEntry,
+  resolveSetOptions,
+} from '../../src/call-options.ts'
+
+const defaults = { ttlMs: 300_000, loadTimeoutMs: 30_000 }
+const refused = (code: string) => expect.objectContaining({ name: 'CacheError', code })
+
+describe('resolveSetOptions', () => {
+  test('completes what is left out', () => {
+    const plain = { ttlMs: 300_000, graceMs: 0, tags: [] }
+    expect(resolveSetOptions(undefined, defaults)).toEqual(plain)
+    expect(resolveSetOptions({ ttl: undefined, grace: undefined, tags: undefined }, defaults)).toEqual(plain)
+    expect(resolveSetOptions(undefined, { ttlMs: null }).ttlMs).toBe(null)
+  })
+
+  test('takes what is given', () => {
+    expect(resolveSetOptions({ ttl: '1m', grace: '1h', tags: ['a', 'b', 'a'] }, defaults)).toEqual({
+      ttlMs: 60_000,
+      graceMs: 3_600_000,
+      tags: ['a', 'b'],
+    })
+  })
+
+  test('null overrides a default ttl', () => {
+    expect(resolveSetOptions({ ttl: null }, defaults).ttlMs).toBe(null)
+  })
+
+  test('refuses a wrong ttl, grace or tag', () => {
+    expect(() => resolveSetOptions({ ttl: 0 }, defaults)).toThrow(refused('invalid-ttl'))
+    expect(() => resolveSetOptions({ grace: -1 }, defaults)).toThrow(refused('invalid-ttl'))
+    expect(() => resolveSetOptions({ tags: [''] }, defaults)).toThrow(refused('invalid-tag'))
+  })
+})
+
+describe('resolveSetEntry', () => {
+  test('takes a pair', () => {
+    expect(resolveSetEntry(['k', 1], { ttl: '1s', tags: ['t'] }, defaults)).toEqual({
+      key: 'k',
+      value: 1,
+      ttlMs: 1_000,
+      graceMs: 0,
+      tags: ['t'],
+    })
+  })
+
+  test("an entry's own options win over the call's", () => {
+    const entry: SetEntry = { key: 'k', value: null, ttl: null, tags: ['own'] }
+    expect(resolveSetEntry(entry, { ttl: '1s', grace: '1m', tags: ['call'] }, defaults)).toEqual({
+      key: 'k',
+      value: null,
+      ttlMs: null,
+      graceMs: 60_000,
+      tags: ['own'],
+    })
+  })
+
+  test('an option that an entry gives as undefined is left out', () => {
+    const entry: SetEntry = { key: 'k', value: 1, ttl: undefined, tags: undefined }
+    expect(resolveSetEntry(entry, { ttl: '1s', tags: ['call'] }, defaults)).toMatchObject({
+      ttlMs: 1_000,
+      tags: ['call'],
+    })
+  })
+
+  test('refuses a wrong key', () => {
+    expect(() => resolveSetEntry(['', 1], undefined, defaults)).toThrow(refused('invalid-key'))
+    expect(() => resolveSetEntry({ key: 'a\0', value: 1 }, undefined, defaults)).toThrow(
+      refused('invalid-key'),
+    )
+  })
+
+  test.each([null, undefined, 'k', 5])('refuses %j in place of an entry', (entry) => {
+    expect(() => resolveSetEntry(entry as unknown as SetEntry, undefined, defaults)).toThrow(
+      refused('invalid-option'),
+    )
+  })
+})
+
+describe('resolveLoadOptions', () => {
+  test('completes what is left out', () => {
+    expect(resolveLoadOptions(undefined, defaults)).toEqual({
+      ttlMs: 300_000,
+      graceMs: 0,
+      tags: [],
+      loadTimeoutMs: 30_000,
+      fresh: false,
+      signal: undefined,
+    })
+  })
+
+  test('takes what is given', () => {
+    const { signal } = new AbortController()
+    expect(resolveLoadOptions({ loadTimeout: '1s', fresh: true, signal }, defaults)).toMatchObject({
+      loadTimeoutMs: 1_000,
+      fresh: true,
+      signal,
+    })
+  })
+
+  test('refuses a wrong deadline', () => {
+    expect(() => resolveLoadOptions({ loadTimeout: 0 }, defaults)).toThrow(refused('invalid-option'))
+    expect(() => resolveLoadOptions({ loadTimeout: '30d' }, defaults)).toThrow(refused('invalid-option'))
+  })
+})
+
+describe('resolveScanOptions', () => {
+  test('lists everything unless told otherwise', () => {
+    expect(resolveScanOptions(undefined)).toEqual({ prefix: '', tag: undefined, signal: undefined })
+    expect(resolveScanOptions({ prefix: '' }).prefix).toBe('')
+  })
+
+  test('refuses a wrong prefix or tag', () => {
+    expect(() => resolveScanOptions({ prefix: '\0' })).toThrow(refused('invalid-key'))
+    expect(() => resolveScanOptions({ tag: '' })).toThrow(refused('invalid-tag'))
+  })
+})

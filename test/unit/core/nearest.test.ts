@@ -1,0 +1,22 @@
+import { expect, test } from 'vitest'
+import { nearest } from '../../../src/core/nearest.ts'
+
+const known = ['ttl', 'loadTimeout', 'lockTimeout', 'maxStaleness', 'connectionString', 'schemaPrefix']
+
+test.each([
+  ['tll', 'ttl'],
+  ['TTL', 'ttl'],
+  ['ttlMs', 'ttl'],
+  ['loadTimout', 'loadTimeout'],
+  ['lockTimeot', 'lockTimeout'],
+  ['maxStalenes', 'maxStaleness'],
+  ['connectionstring', 'connectionString'],
+  ['connection', 'connectionString'],
+  ['schema_prefix', 'schemaPrefix'],
+])('takes %s for %s', (name, meant) => {
+  expect(nearest(name, known)).toBe(meant)
+})
+
+test.each(['retries', 'foo', 'x', 'redisUrl', ''])('takes %j for nothing known', (name) => {
+  expect(nearest(name, known)).toBe(undefined)
+})
