@@ -7,8 +7,11 @@ import type { Budget } from './budget.ts'
 import { SlotQueues } from './slot-queues.ts'
 
 export interface BatcherOptions<Item, Reply> {
-  /** Replies in the order of the items; a Failure in the place of one concerns that item alone. */
-  readonly run: (items: Item[]) => Promise<readonly (Reply | Failure)[]>
+  /**
+   * Replies in the order of the items. A Failure in the place of one concerns that item alone; a promise keeps that item,
+   * and what waits for its key, without keeping its neighbours.
+   */
+  readonly run: (items: Item[]) => Promise<Replies<Reply>>
   readonly maxConcurrent: number
   readonly maxItems: number
   readonly maxBytes: number
@@ -17,9 +20,9 @@ export interface BatcherOptions<Item, Reply> {
   readonly keyOf: (item: Item) => string
   /** Null: any items may go together, in any number of batches at once. */
   readonly exclusive: Exclusive<Item> | null
-  /** Calls back once the present tick has added what it has to add. */
-  readonly schedule?: (flush: () => void) => void
 }
+
+export type Replies<Reply> = readonly (Reply | Failure | Promise<Reply>)[]
 
 export interface Exclusive<Item> {
   readonly kindOf: (item: Item) => string
@@ -29,7 +32,6 @@ export interface Exclusive<Item> {
 
 export class Batcher<Item, Reply> {
   readonly #options: BatcherOptions<Item, Reply>
-  readonly #schedule: (flush: () => void) => void
   readonly #flush: () => void
   readonly #queues: SlotQueues<Item, Reply>
   /** The last item of each key that is queued, waiting or under way. */
@@ -43,7 +45,6 @@ export class Batcher<Item, Reply> {
 
   constructor(options: BatcherOptions<Item, Reply>) {
     this.#options = options
-    this.#schedule = options.schedule ?? process.nextTick
     this.#queues = new SlotQueues(options.maxItems, options.maxBytes)
     this.#flush = () => {
       this.#scheduled = false
@@ -132,13 +133,16 @@ export class Batcher<Item, Reply> {
   #wake(): void {
     if (this.#scheduled || this.#underWay >= this.#options.maxConcurrent || this.#queues.size === 0) return
     this.#scheduled = true
-    this.#schedule(this.#flush)
+    // After the microtasks of this tick. Scheduled as a microtask itself, a batch leaves before callers that awaited
+    // something else arrive: 64 callers, 0.3 ms a batch: 21 items a batch and 59 k/s against 64 and 113 k/s (2 cores,
+    // Node 20). setImmediate gathers no more than this.
+    process.nextTick(this.#flush)
   }
 
   async #send(): Promise<void> {
     const slots = this.#queues.take()
     this.#underWay++
-    let replies: readonly (Reply | Failure)[] | Failure
+    let replies: Replies<Reply> | Failure
     try {
       replies = await this.#options.run(slots.map(itemToSend))
       if (replies.length !== slots.length) {
@@ -153,14 +157,25 @@ export class Batcher<Item, Reply> {
     this.#notifyDrained()
   }
 
-  #receive(slots: Slot<Item, Reply>[], replies: readonly (Reply | Failure)[] | Failure): void {
-    let bytes = 0
+  #receive(slots: Slot<Item, Reply>[], replies: Replies<Reply> | Failure): void {
     for (const [i, slot] of slots.entries()) {
-      bytes += slot.bytes
-      this.#release(slot)
-      this.#settle(slot, replies instanceof Failure ? replies : (replies[i] as Reply | Failure))
+      const reply = replies instanceof Failure ? replies : (replies[i] as Reply | Failure | Promise<Reply>)
+      if (reply instanceof Promise) void this.#receiveLater(slot, reply)
+      else this.#end(slot, reply)
     }
-    this.#options.budget.give(bytes)
+  }
+
+  async #receiveLater(slot: Slot<Item, Reply>, reply: Promise<Reply>): Promise<void> {
+    const settled = await reply.catch((error: unknown) => new Failure(error))
+    this.#end(slot, settled)
+    this.#wake()
+    this.#notifyDrained()
+  }
+
+  #end(slot: Slot<Item, Reply>, reply: Reply | Failure): void {
+    this.#release(slot)
+    this.#settle(slot, reply)
+    this.#options.budget.give(slot.bytes)
   }
 
   /** Lets the next item of the key go. */

@@ -3,11 +3,11 @@
 
 const WORD = 8
 const STRING_HEADER = 24 // map, hash and length, and rounding up to words
-const NUMBER = 16 // a boxed double; small integers cost nothing beyond their slot
+const NUMBER = 16 // a boxed double; integers and the doubles of an array fit into their slots
 const OBJECT = 56 // map, properties, elements, and the slack of in-object slots
-const PROPERTY = 24 // a slot, or an entry of a dictionary once an object has outgrown its shape
+const NEW_NAME = 64 // a property that no shape has yet: a transition, or an entry of a dictionary
 const ARRAY = 48
-const BYTES_HEADER = 280 // a Buffer, its ArrayBuffer and what the allocator keeps outside of the heap
+const BYTES_HEADER = 216 // a Buffer, its ArrayBuffer, and what the allocator keeps outside of the heap
 const ENTRY = 256 // the entry with its links, its slot in the map of keys, a tags array
 const TAG = 112 // a slot in the index, and a share of the set behind it
 
@@ -28,25 +28,50 @@ export function entryBytes(key: string, tags: readonly string[], heldBytes: numb
   return bytes
 }
 
-/** An estimate for a decoded value: a tree, as every JSON document is; what is shared counts each time. */
-export function valueBytes(value: unknown): number {
-  let bytes = 0
-  const rest: unknown[] = [value]
-  while (rest.length > 0) {
-    const part = rest.pop()
-    if (typeof part === 'string') bytes += stringBytes(part)
-    else if (typeof part === 'number') bytes += Number.isInteger(part) ? 0 : NUMBER
-    else if (ArrayBuffer.isView(part)) bytes += BYTES_HEADER + part.byteLength
-    else if (Array.isArray(part)) {
-      bytes += ARRAY + part.length * WORD
-      for (const item of part) rest.push(item)
-    } else if (typeof part === 'object' && part !== null) {
-      bytes += OBJECT
-      for (const item of Object.values(part)) {
-        bytes += PROPERTY
+const KNOWN_NAMES_MAX = 4_096 // the names of a few hundred kinds of document
+const KNOWN_NAME_MAX_LENGTH = 64 // longer ones are rather keys of a dictionary
+
+/** Estimates decoded values: trees, as every JSON document is; what is shared counts each time. */
+export class ValueMeter {
+  // Documents of one kind share their shape. A name that was not met before is counted in full, so that a dictionary
+  // with keys of its own does not pass for one more document.
+  readonly #knownNames = new Set<string>()
+
+  bytesOf(value: unknown): number {
+    let bytes = partBytes(value)
+    const rest: unknown[] = [value]
+    while (rest.length > 0) {
+      const part = rest.pop()
+      if (typeof part !== 'object' || part === null || ArrayBuffer.isView(part)) continue
+      if (Array.isArray(part)) {
+        for (const item of part) {
+          bytes += typeof item === 'number' ? WORD : WORD + partBytes(item)
+          rest.push(item)
+        }
+        continue
+      }
+      for (const [name, item] of Object.entries(part)) {
+        bytes += this.#nameBytes(name) + partBytes(item)
         rest.push(item)
       }
     }
+    return bytes
   }
-  return bytes
+
+  #nameBytes(name: string): number {
+    if (this.#knownNames.has(name)) return WORD
+    if (this.#knownNames.size < KNOWN_NAMES_MAX && name.length <= KNOWN_NAME_MAX_LENGTH) {
+      this.#knownNames.add(name)
+    }
+    return NEW_NAME + stringBytes(name)
+  }
+}
+
+/** What a part costs by itself, without what it contains. */
+function partBytes(part: unknown): number {
+  if (typeof part === 'string') return stringBytes(part)
+  if (typeof part === 'number') return Number.isInteger(part) ? 0 : NUMBER
+  if (ArrayBuffer.isView(part)) return BYTES_HEADER + part.byteLength
+  if (Array.isArray(part)) return ARRAY
+  return typeof part === 'object' && part !== null ? OBJECT : 0
 }

@@ -15,6 +15,8 @@ export class LocalEntry {
   readonly tags: readonly string[]
   readonly freshUntil: number
   readonly keepUntil: number
+  /** Stored with a grace: it may be served stale while the store is gone. */
+  readonly graced: boolean
   /** By the database's clock: to show, never to compare with. */
   readonly createdAt: number
   /** What it costs in the heap, index and links included. */
@@ -34,6 +36,7 @@ export class LocalEntry {
     this.tags = stored.tags
     this.freshUntil = sentAt + Math.min(stored.freshMs, localTtlMs)
     this.keepUntil = sentAt + stored.keepMs
+    this.graced = stored.keepMs > stored.freshMs
     this.createdAt = stored.createdAt
     this.bytes = entryBytes(stored.key, stored.tags, local.bytes)
   }

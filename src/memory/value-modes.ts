@@ -6,7 +6,7 @@
 // share   holds the decoded value and shares it as it is: a caller that changes it changes it for all
 
 import type { StoredEntry } from '../core/entry.ts'
-import { bufferBytes, stringBytes, valueBytes } from './heap-bytes.ts'
+import { bufferBytes, stringBytes, ValueMeter } from './heap-bytes.ts'
 import type { LocalEntry } from './local-entry.ts'
 
 export type Values = 'clone' | 'freeze' | 'share'
@@ -27,26 +27,24 @@ export interface ValueMode {
 }
 
 export function resolveValueMode(values: Values, decode: Decode): ValueMode {
-  const fromLocal: ValueMode['fromLocal'] = ({ held, encoded, codec }) => {
-    if (!encoded) return held
-    // A codec may hand out views of what it is given, so bytes are copied before they are decoded.
-    return decode(typeof held === 'string' ? held : Buffer.from(held as Uint8Array), codec)
+  const meter = new ValueMeter()
+  const hold = (value: unknown): Held => ({ held: value, encoded: false, bytes: meter.bytesOf(value) })
+  const holders: Record<Values, ValueMode['toLocal']> = {
+    clone: holdEncoded,
+    freeze: (content) => {
+      const value = decodeContent(content, decode)
+      return deepFreeze(value) ? hold(value) : holdEncoded(content)
+    },
+    share: (content) => hold(decodeContent(content, decode)),
   }
-  return { toLocal: (content) => holders[values](content, decode), fromLocal }
-}
-
-const holders: Record<Values, (content: Content, decode: Decode) => Held> = {
-  clone: holdEncoded,
-  freeze: (content, decode) => {
-    const value = decodeContent(content, decode)
-    return deepFreeze(value)
-      ? { held: value, encoded: false, bytes: valueBytes(value) }
-      : holdEncoded(content)
-  },
-  share: (content, decode) => {
-    const value = decodeContent(content, decode)
-    return { held: value, encoded: false, bytes: valueBytes(value) }
-  },
+  return {
+    toLocal: holders[values],
+    fromLocal: ({ held, encoded, codec }) => {
+      if (!encoded) return held
+      // A codec may hand out views of what it is given, so bytes are copied before they are decoded.
+      return decode(typeof held === 'string' ? held : Buffer.from(held as Uint8Array), codec)
+    },
+  }
 }
 
 function holdEncoded({ text, bytes }: Content): Held {
