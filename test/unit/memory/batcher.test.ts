@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { Failure } from '../../../src/memory/batch-slot.ts'
-import { Batcher, type BatcherOptions } from '../../../src/memory/batcher.ts'
+import { Batcher, type BatcherOptions, type Replies } from '../../../src/memory/batcher.ts'
 import { Budget } from '../../../src/memory/budget.ts'
 
 interface Write {
@@ -12,7 +12,7 @@ interface Write {
 
 interface Batch {
   readonly items: Write[]
-  readonly end: (replies?: readonly (string | Failure)[]) => void
+  readonly end: (replies?: Replies<string>) => void
   readonly fail: (error: Error) => void
 }
 
@@ -20,7 +20,7 @@ interface Batch {
 class GatedBackend {
   readonly batches: Batch[] = []
 
-  readonly run = (items: Write[]): Promise<readonly (string | Failure)[]> =>
+  readonly run = (items: Write[]): Promise<Replies<string>> =>
     new Promise((resolve, reject) => {
       const replies = items.map(({ key, value }) => `${key}=${value}`)
       this.batches.push({ items, end: (given = replies) => resolve(given), fail: reject })
@@ -219,6 +219,38 @@ describe('exclusive keys', () => {
     await tick()
     backend.batches[1]?.end()
     expect(await second).toBe('a=2')
+  })
+
+  test('an item whose reply comes later keeps its key, and neither its neighbours nor the next batch', async () => {
+    const { backend, batcher, budget } = setup({ exclusive })
+    const late = batcher.add(write('a', 1))
+    const neighbour = batcher.add(write('b', 1))
+    await tick()
+    const next = batcher.add(write('a', 2))
+    const other = batcher.add(write('c', 2))
+    let unlock = (_reply: string): void => {}
+    backend.batches[0]?.end([new Promise<string>((resolve) => void (unlock = resolve)), 'b=1'])
+    expect(await neighbour).toBe('b=1')
+    await tick()
+    backend.batches[1]?.end()
+    expect(await other).toBe('c=2')
+    expect(backend.sent).toEqual(['a=1 b=1', 'c=2'])
+
+    unlock('a=1 after a while')
+    expect(await late).toBe('a=1 after a while')
+    await tick()
+    backend.batches[2]?.end()
+    expect(await next).toBe('a=2')
+    expect(budget.usedBytes).toBe(0)
+  })
+
+  test('an item whose reply fails later is rejected alone', async () => {
+    const { backend, batcher, budget } = setup({ exclusive })
+    const replies = Promise.allSettled([batcher.add(write('a')), batcher.add(write('b'))])
+    await tick()
+    backend.batches[0]?.end([Promise.reject(new Error('locked')), 'b=0'])
+    expect((await replies).map(({ status }) => status)).toEqual(['rejected', 'fulfilled'])
+    expect(budget.usedBytes).toBe(0)
   })
 
   test('a batch is of one kind, and the kind that has waited longest goes first', async () => {

@@ -61,7 +61,7 @@ const shapes: [string, Values, (i: number) => Partial<StoredEntry>][] = [
   ['a dictionary', 'share', (i) => json(Object.fromEntries(list(20, (n) => [`key-${i}-${n}`, n])))],
 ]
 
-test.each(shapes)('an entry with %s costs about what is counted for it', (name, values, fields) => {
+test.each(shapes)('an entry with %s costs about what is counted for it', (_name, values, fields) => {
   const mode = resolveValueMode(values, decode)
   const cache = new LocalCache({ maxEntries: COUNT, maxBytes: Number.MAX_SAFE_INTEGER }, () => {})
   const before = usedBytes()
