@@ -22,8 +22,10 @@ export interface CacheEvents {
     readonly tags?: readonly string[]
     readonly prefix?: string
   }
-  /** An entry left the local cache: changed by others or by this process, pushed out, or all of them flushed. */
-  evicted: { readonly key: string; readonly reason: 'changed' | 'capacity' | 'flushed' }
+  /** An entry left the local cache. */
+  evicted: { readonly key: string; readonly reason: EvictionReason }
+  /** The local cache was emptied: its entries could no longer be judged by what is heard from now on. */
+  flushed: { readonly reason: FlushReason; readonly entries: number }
   'hint-received': { readonly kind: Hint['kind'] }
   synced: { readonly ms: number; readonly changes: number }
   'session-lost': { readonly error: CacheError }
@@ -39,6 +41,12 @@ export interface CacheEvents {
   error: { readonly error: CacheError; readonly operation: string }
 }
 
+/** `changed`: by anyone's write; `contradicted`: a read brought something else; `capacity`: pushed out. */
+export type EvictionReason = 'capacity' | 'expired' | 'changed' | 'contradicted'
+
+/** `clock`: a clock was stepped; `gap`: too far behind the feed; `world`: the tables were emptied or replaced. */
+export type FlushReason = 'clock' | 'gap' | 'world' | 'recovery' | 'requested' | 'closed'
+
 export type HitTier = 'local' | 'store' | 'stale'
 
 export type CacheListener<E extends keyof CacheEvents> = (payload: CacheEvents[E]) => void
@@ -53,6 +61,7 @@ export interface CacheCounters {
   deletes: number
   invalidations: number
   evictions: number
+  flushes: number
   hints: number
   syncs: number
   sessionsLost: number
@@ -75,6 +84,7 @@ const COUNT: {
   deleted: (counters) => (counters.deletes += 1),
   invalidated: (counters) => (counters.invalidations += 1),
   evicted: (counters) => (counters.evictions += 1),
+  flushed: (counters) => (counters.flushes += 1),
   'hint-received': (counters) => (counters.hints += 1),
   synced: (counters) => (counters.syncs += 1),
   'session-lost': (counters) => (counters.sessionsLost += 1),
@@ -169,6 +179,7 @@ function createCounters(): CacheCounters {
     deletes: 0,
     invalidations: 0,
     evictions: 0,
+    flushes: 0,
     hints: 0,
     syncs: 0,
     sessionsLost: 0,

@@ -1,7 +1,6 @@
 // How we talk to Postgres: one statement at a time on a connection of a pool, with a deadline, as raw text rows.
 // It does not retry and knows no SQL of the store. The types are the part of pg that is used; a type test proves that pg fits.
 
-import { CacheError } from '../core/errors.ts'
 import { StatementTimeout, sqlStateOf } from './failures.ts'
 
 /** Name and text of a statement that is built once. */
@@ -153,8 +152,4 @@ async function withDeadline<T>(
   } finally {
     clearTimeout(timer)
   }
-}
-
-export function closedError(): CacheError {
-  return new CacheError('closed', 'the cache is closed: make a new one')
 }

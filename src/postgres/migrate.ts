@@ -48,7 +48,7 @@ export async function inspectServer(driver: Driver, names: Names): Promise<Serve
 }
 
 /** Refuses a server or schema that this release cannot work with. True: a migration that may run by itself is due. */
-export function checkSchema(state: ServerState, names: Names, migrate: boolean): boolean {
+export function checkSchema(state: ServerState, names: Names, mayMigrate: boolean): boolean {
   if (state.serverVersion < OLDEST_SERVER) {
     throw new CacheError(
       'unsupported-server',
@@ -64,14 +64,14 @@ export function checkSchema(state: ServerState, names: Names, migrate: boolean):
   if (state.version >= LATEST_VERSION) return false
   const due = MIGRATIONS.filter((migration) => migration.version > state.version)
   if (state.version === 0) {
-    if (migrate) return true
+    if (mayMigrate) return true
     throw new CacheError(
       'schema-missing',
       `nothing is installed in schema ${names.schema}: run \`npx postgres-cache migrate\`, or set \`migrate: true\``,
     )
   }
   const breaking = due.find((migration) => migration.breaking)
-  if (breaking === undefined) return migrate
+  if (breaking === undefined) return mayMigrate
   throw new CacheError(
     'schema-outdated',
     `the schema ${names.schema} has version ${state.version}, and version ${breaking.version} breaks older clients: ` +

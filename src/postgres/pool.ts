@@ -47,5 +47,5 @@ export function createPool(
 // pg.Pool keeps what it was made with in `options`; bounds of the pool mean nothing to a single client.
 function addressOf(pool: object): pg.ClientConfig {
   const options: unknown = 'options' in pool ? pool.options : undefined
-  return typeof options === 'object' && options !== null ? (options as pg.ClientConfig) : {}
+  return typeof options === 'object' && options !== null ? options : {}
 }

@@ -163,7 +163,7 @@ export class Store {
 }
 
 export function toReadReply(keys: readonly string[], rows: readonly Row[]): ReadReply {
-  const entries = new Array<StoredEntry | null>(keys.length).fill(null)
+  const entries: (StoredEntry | null)[] = keys.map(() => null)
   let world: World = null
   let snapshot: string | null = null
   for (const row of rows) {

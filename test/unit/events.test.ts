@@ -14,6 +14,7 @@ const outcomes: { [E in keyof CacheEvents]: CacheEvents[E] } = {
   deleted: { key: 'k' },
   invalidated: { tags: ['users'] },
   evicted: { key: 'k', reason: 'changed' },
+  flushed: { reason: 'gap', entries: 2 },
   'hint-received': { kind: 'sync' },
   synced: { ms: 1, changes: 3 },
   'session-lost': { error },

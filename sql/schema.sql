@@ -1,0 +1,868 @@
+-- What a fresh install creates with the default options on PostgreSQL 18. Made by `npm run schema:dump`; not run by anything.
+
+create schema postgres_cache;
+
+create unlogged sequence postgres_cache.hint_gate as bigint start 1 increment 1 minvalue 1 maxvalue 9223372036854775807 cache 1;
+
+create unlogged sequence postgres_cache.seq as bigint start 1 increment 1 minvalue 1 maxvalue 9223372036854775807 cache 10000;
+
+create unlogged table postgres_cache.entries (
+  written_by xid8 not null,
+  seq bigint not null,
+  created_at timestamp with time zone not null,
+  fresh_until timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  filled boolean not null,
+  key text collate "C" not null,
+  as_of pg_snapshot not null,
+  codec text,
+  tags text[] collate "C",
+  value text,
+  bytes bytea
+) with (
+  fillfactor=85,
+  autovacuum_vacuum_scale_factor=0.1,
+  autovacuum_vacuum_threshold=1000,
+  autovacuum_vacuum_insert_scale_factor=0.5,
+  autovacuum_analyze_scale_factor=0.2,
+  autovacuum_vacuum_cost_delay=0
+);
+
+create unlogged table postgres_cache.feed (
+  txid xid8 not null default pg_current_xact_id(),
+  keys text[] collate "C",
+  tags text[] collate "C",
+  key_prefixes text[] collate "C",
+  tag_prefixes text[] collate "C"
+);
+
+create unlogged table postgres_cache.invalidations (
+  txid xid8 not null default pg_current_xact_id(),
+  seq bigint not null default nextval('postgres_cache.seq'::regclass),
+  target text collate "C" not null
+);
+
+create unlogged table postgres_cache.leases (
+  key text collate "C" not null,
+  holder uuid not null,
+  deadline timestamp with time zone not null
+);
+
+create table postgres_cache.meta (
+  singleton boolean not null default true,
+  channel text not null,
+  durability text not null,
+  installed_at timestamp with time zone not null default clock_timestamp()
+);
+
+create table postgres_cache.migrations (
+  version integer not null,
+  name text not null,
+  breaking boolean not null,
+  applied_at timestamp with time zone not null default clock_timestamp()
+);
+
+create unlogged table postgres_cache.prefix_invalidations (
+  txid xid8 not null default pg_current_xact_id(),
+  seq bigint not null default nextval('postgres_cache.seq'::regclass),
+  prefix text collate "C" not null
+);
+
+create unlogged table postgres_cache.state (
+  singleton boolean not null default true,
+  world uuid not null,
+  system_identifier bigint not null,
+  database_oid oid not null,
+  entries_oid oid not null,
+  timeline text not null,
+  load_candidate pg_snapshot,
+  load_candidate_at timestamp with time zone,
+  load_fence pg_snapshot not null,
+  load_fence_at timestamp with time zone not null,
+  removal_fence pg_snapshot not null,
+  trim_candidate pg_snapshot,
+  trim_candidate_at timestamp with time zone,
+  trim_fence pg_snapshot not null,
+  feed_candidate pg_snapshot,
+  feed_candidate_at timestamp with time zone,
+  feed_floor pg_snapshot not null,
+  hand bigint not null default 0,
+  rounds bigint not null default 0,
+  trim_rounds_left integer not null default 0,
+  swept_at timestamp with time zone not null
+) with (
+  fillfactor=50
+);
+
+alter table postgres_cache.entries add constraint entries_check CHECK ((expires_at >= fresh_until));
+
+alter table postgres_cache.entries add constraint entries_check1 CHECK (((value IS NULL) <> (bytes IS NULL)));
+
+alter table postgres_cache.entries add constraint entries_key_check CHECK (((octet_length(key) >= 1) AND (octet_length(key) <= 1024)));
+
+alter table postgres_cache.entries add constraint entries_pkey PRIMARY KEY (key);
+
+alter table postgres_cache.leases add constraint leases_pkey PRIMARY KEY (key);
+
+alter table postgres_cache.meta add constraint meta_durability_check CHECK ((durability = ANY (ARRAY['unlogged'::text, 'logged'::text])));
+
+alter table postgres_cache.meta add constraint meta_singleton_check CHECK (singleton);
+
+alter table postgres_cache.meta add constraint meta_pkey PRIMARY KEY (singleton);
+
+alter table postgres_cache.migrations add constraint migrations_pkey PRIMARY KEY (version);
+
+alter table postgres_cache.state add constraint state_singleton_check CHECK (singleton);
+
+alter table postgres_cache.state add constraint state_pkey PRIMARY KEY (singleton);
+
+CREATE INDEX feed_txid_idx ON postgres_cache.feed USING btree (txid);
+
+CREATE INDEX invalidations_target_txid_idx ON postgres_cache.invalidations USING btree (target, txid);
+
+CREATE OR REPLACE FUNCTION postgres_cache.acquire_lease(p_key text, p_holder uuid, p_ms double precision)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET lock_timeout TO '100ms'
+AS $function$
+begin
+  insert into "postgres_cache"."leases" as l (key, holder, deadline)
+  values (p_key, p_holder, clock_timestamp() + p_ms * interval '1 ms')
+  on conflict (key) do update set holder = excluded.holder, deadline = excluded.deadline
+  where l.deadline < clock_timestamp() or l.holder = excluded.holder;
+  return found;
+exception when lock_not_available then
+  return false;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION postgres_cache.begin_own_write(p_world text)
+ RETURNS postgres_cache.state
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_state "postgres_cache"."state";
+begin
+  select s.* into v_state from "postgres_cache"."state" as s;
+  if v_state.world::text is distinct from split_part(p_world, ':', 1) then
+    raise exception 'postgres-cache: the world has changed' using errcode = 'PCW01';
+  end if;
+  if (select m.durability from "postgres_cache"."meta" as m) = 'logged' then
+    perform set_config('synchronous_commit', 'on', true);
+  end if;
+  return v_state;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION postgres_cache.begin_sweep(p_interval_ms double precision, p_load_timeout_ms double precision, p_feed_keep_ms double precision)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET lock_timeout TO '1s'
+AS $function$
+declare
+  v_now timestamptz := clock_timestamp();
+  v_elected boolean;
+begin
+  update "postgres_cache"."state" as s
+  set swept_at = v_now
+  from (
+    select c.singleton from "postgres_cache"."state" as c
+    -- A clock that was set back must not stop the sweep.
+    where c.swept_at <= v_now - p_interval_ms * interval '1 ms' or c.swept_at > v_now
+    for update skip locked
+  ) as due
+  where s.singleton = due.singleton;
+  v_elected := found;
+  if not v_elected then
+    return false;
+  end if;
+
+  -- Removal fence: a load fence that has been published for a minute, so that no statement that checked an older one is still under way.
+  update "postgres_cache"."state" as s
+  set removal_fence = s.load_fence
+  where s.load_fence_at <= v_now - interval '1 minute' and pg_snapshot_xmax(s.load_fence) > pg_snapshot_xmax(s.removal_fence);
+  update "postgres_cache"."state" as s
+  set load_fence = s.load_candidate, load_fence_at = v_now, load_candidate = null, load_candidate_at = null
+  where s.load_candidate_at <= v_now - p_load_timeout_ms * interval '1 ms'
+    -- The previous fence stays until it has become the removal fence, or a steady tick would never let one grow a minute old.
+    and pg_snapshot_xmax(s.load_fence) <= pg_snapshot_xmax(s.removal_fence);
+  update "postgres_cache"."state" as s
+  set load_candidate = pg_current_snapshot(), load_candidate_at = v_now
+  where s.load_candidate is null;
+
+  delete from "postgres_cache"."feed" as f
+  using "postgres_cache"."state" as s
+  where pg_visible_in_snapshot(f.txid, s.feed_floor);
+  update "postgres_cache"."state" as s
+  set feed_floor = s.feed_candidate, feed_candidate = null, feed_candidate_at = null
+  where s.feed_candidate_at <= v_now - p_feed_keep_ms * interval '1 ms';
+  update "postgres_cache"."state" as s
+  set feed_candidate = pg_current_snapshot(), feed_candidate_at = v_now
+  where s.feed_candidate is null;
+
+  delete from "postgres_cache"."leases" as l where l.deadline < v_now - interval '1 minute';
+  return true;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION postgres_cache.begin_trim(p_max_invalidations bigint, p_max_prefixes bigint)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_bound bigint;
+begin
+  if exists (select from "postgres_cache"."state" as s where s.trim_candidate is not null) then
+    return true;
+  end if;
+  v_bound := greatest(
+    p_max_invalidations,
+    (select c.reltuples / 10 from pg_class as c where c.oid = '"postgres_cache"."entries"'::regclass)::bigint
+  );
+  if (select count(*) from (select from "postgres_cache"."invalidations" limit v_bound) as counted) < v_bound
+    and (select count(*) from (select from "postgres_cache"."prefix_invalidations" limit p_max_prefixes) as counted) < p_max_prefixes then
+    return false;
+  end if;
+  update "postgres_cache"."state" as s
+  -- The hand starts a new round: two wraps from here every block has been visited whole.
+  set trim_candidate = pg_current_snapshot(), trim_candidate_at = clock_timestamp(), trim_rounds_left = 2;
+  return true;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION postgres_cache.end_trim(p_load_timeout_ms double precision)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_fence pg_snapshot;
+  v_count bigint;
+  v_prefixes bigint;
+begin
+  update "postgres_cache"."state" as s
+  set trim_fence = s.trim_candidate, trim_candidate = null, trim_candidate_at = null
+  where s.trim_candidate is not null
+    and s.trim_rounds_left = 0
+    and s.trim_candidate_at <= clock_timestamp() - p_load_timeout_ms * interval '1 ms'
+  returning s.trim_fence into v_fence;
+  if not found then
+    return 0;
+  end if;
+  delete from "postgres_cache"."invalidations" as i where pg_visible_in_snapshot(i.txid, v_fence);
+  get diagnostics v_count = row_count;
+  delete from "postgres_cache"."prefix_invalidations" as p where pg_visible_in_snapshot(p.txid, v_fence);
+  get diagnostics v_prefixes = row_count;
+  return v_count + v_prefixes;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION postgres_cache.entries_deleted()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_keys text[];
+begin
+  if current_setting('postgres_cache.act', true) = 'remove' then
+    return null;
+  end if;
+
+  insert into "postgres_cache"."invalidations" (target)
+  select 'k' || o.key
+  from removed as o
+  where not pg_visible_in_snapshot(o.written_by, (select s.removal_fence from "postgres_cache"."state" as s))
+  order by 1;
+
+  select array_agg(o.key) into v_keys
+  from removed as o
+  where o.expires_at > clock_timestamp() - interval '1 minute'
+    and pg_visible_in_snapshot(o.written_by, (select s.removal_fence from "postgres_cache"."state" as s));
+  if v_keys is not null then
+    perform "postgres_cache"."tell"(v_keys, null, null, null, true);
+  end if;
+  return null;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION postgres_cache.entries_truncated()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if current_setting('postgres_cache.act', true) is distinct from 'settle' then
+    insert into "postgres_cache"."prefix_invalidations" (prefix) values ('k');
+  end if;
+  return null;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION postgres_cache.entries_updated()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_keys text[];
+  v_live boolean;
+begin
+  if current_setting('postgres_cache.act', true) = 'restamp' then
+    return null;
+  end if;
+  select array_agg(o.key), bool_or(o.expires_at > clock_timestamp()) into v_keys, v_live
+  from replaced as o
+  where o.expires_at > clock_timestamp() - interval '1 minute';
+  if v_keys is not null then
+    perform "postgres_cache"."tell"(v_keys, null, null, null, v_live);
+  end if;
+  return null;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION postgres_cache.free_keys(p_keys text[])
+ RETURNS text[]
+ LANGUAGE sql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  with free as materialized (
+    select e.key from "postgres_cache"."entries" as e where e.key = any (p_keys) order by e.key for no key update skip locked
+  )
+  select array_agg(k)
+  from unnest(p_keys) as k
+  where k in (select f.key from free as f)
+    or not exists (select from "postgres_cache"."entries" as e where e.key = k)
+$function$;
+
+CREATE OR REPLACE FUNCTION postgres_cache.invalidate_targets(p_world text, p_targets text[], p_prefixes text[], OUT version text)
+ RETURNS text
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET "postgres_cache.act" TO 'write'
+AS $function$
+begin
+  perform "postgres_cache"."begin_own_write"(p_world);
+  if cardinality(p_targets) > 0 then
+    insert into "postgres_cache"."invalidations" (target) select t from unnest(p_targets) as t order by 1;
+  end if;
+  if cardinality(p_prefixes) > 0 then
+    insert into "postgres_cache"."prefix_invalidations" (prefix) select p from unnest(p_prefixes) as p;
+  end if;
+  version := pg_current_xact_id()::text;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION postgres_cache.invalidations_appended()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_keys text[];
+  v_tags text[];
+begin
+  select array_agg(substr(a.target, 2)) filter (where starts_with(a.target, 'k')),
+    array_agg(substr(a.target, 2)) filter (where starts_with(a.target, 't'))
+  into v_keys, v_tags
+  from appended as a;
+  if v_keys is not null or v_tags is not null then
+    perform "postgres_cache"."tell"(v_keys, v_tags, null, null, true);
+  end if;
+  return null;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION postgres_cache.is_voided(p_target text, p_token pg_snapshot)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return exists (
+      select from "postgres_cache"."invalidations" as i where i.target = p_target and i.txid >= pg_snapshot_xmax(p_token)
+    )
+    or exists (
+      select from pg_snapshot_xip(p_token) as unseen
+      join "postgres_cache"."invalidations" as i on i.target = p_target and i.txid = unseen
+    )
+    or exists (
+      select from "postgres_cache"."prefix_invalidations" as p
+      where starts_with(p_target, p.prefix) and not pg_visible_in_snapshot(p.txid, p_token)
+    );
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION postgres_cache.place(OUT system_identifier bigint, OUT database_oid oid, OUT entries_oid oid, OUT timeline text)
+ RETURNS record
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if pg_is_in_recovery() then
+    return;
+  end if;
+  -- pg_control_checkpoint() lags a promotion; the name of the current WAL file does not.
+  timeline := left(pg_walfile_name(pg_current_wal_lsn()), 8);
+  system_identifier := (select c.system_identifier from pg_control_system() as c);
+  database_oid := (select d.oid from pg_database as d where d.datname = current_database());
+  entries_oid := '"postgres_cache"."entries"'::regclass::oid;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION postgres_cache.prefix_invalidations_appended()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_key_prefixes text[];
+  v_tag_prefixes text[];
+begin
+  select array_agg(substr(a.prefix, 2)) filter (where starts_with(a.prefix, 'k')),
+    array_agg(substr(a.prefix, 2)) filter (where starts_with(a.prefix, 't'))
+  into v_key_prefixes, v_tag_prefixes
+  from appended as a;
+  if v_key_prefixes is not null or v_tag_prefixes is not null then
+    perform "postgres_cache"."tell"(null, null, v_key_prefixes, v_tag_prefixes, true);
+  end if;
+  return null;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION postgres_cache.prune_blocks(p_from bigint, p_blocks bigint, p_limit integer, OUT removed bigint, OUT next bigint)
+ RETURNS record
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_pages bigint := pg_relation_size('"postgres_cache"."entries"') / current_setting('block_size')::bigint;
+  v_keys text[];
+begin
+  select array_agg(c.key) into v_keys
+  from (
+    select e.key
+    from "postgres_cache"."entries" as e
+    where e.ctid >= format('(%s,0)', least(p_from, v_pages))::tid
+      and e.ctid < format('(%s,0)', least(p_from + p_blocks, v_pages))::tid
+      and (
+        e.expires_at <= clock_timestamp()
+        or not exists (select from "postgres_cache"."valid_entries" as v where v.key = e.key offset 0)
+      )
+    limit p_limit
+    for update skip locked
+  ) as c;
+  -- Judged again in a snapshot that sees what is locked: a set that committed in between stays.
+  delete from "postgres_cache"."entries" as e
+  where e.key = any (v_keys)
+    and (
+      e.expires_at <= clock_timestamp()
+      or not exists (select from "postgres_cache"."valid_entries" as v where v.key = e.key offset 0)
+    );
+  get diagnostics removed = row_count;
+  next := case
+    when cardinality(v_keys) = p_limit then p_from
+    when p_from + p_blocks < v_pages then p_from + p_blocks
+  end;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION postgres_cache.release_lease(p_key text, p_holder uuid)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  delete from "postgres_cache"."leases" as l where l.key = p_key and l.holder = p_holder
+$function$;
+
+CREATE OR REPLACE FUNCTION postgres_cache.remove_entries(p_world text, p_keys text[], OUT version text, OUT live text[])
+ RETURNS record
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET lock_timeout TO '100ms'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET "postgres_cache.act" TO 'write'
+AS $function$
+begin
+  perform "postgres_cache"."begin_own_write"(p_world);
+  live := array(
+    select k.key
+    from unnest(p_keys) as k (key)
+    cross join lateral (
+      select from "postgres_cache"."valid_entries" as v where v.key = k.key and v.fresh_until > clock_timestamp() offset 0
+    ) as valid
+  );
+  insert into "postgres_cache"."invalidations" (target) select 'k' || k from unnest(p_keys) as k order by 1;
+  perform "postgres_cache"."remove_rows"(p_keys);
+  version := pg_current_xact_id()::text;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION postgres_cache.remove_rows(p_keys text[])
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET "postgres_cache.act" TO 'remove'
+AS $function$
+  delete from "postgres_cache"."entries" as e
+  where e.key in (
+    select held.key from "postgres_cache"."entries" as held where held.key = any (p_keys) order by held.key for update skip locked
+  )
+$function$;
+
+CREATE OR REPLACE FUNCTION postgres_cache.remove_swept(p_keys text[], p_fence pg_snapshot)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET "postgres_cache.act" TO 'remove'
+AS $function$
+declare
+  v_count bigint;
+begin
+  delete from "postgres_cache"."entries" as e
+  where e.key = any (p_keys)
+    and pg_visible_in_snapshot(e.written_by, p_fence)
+    and (
+      e.expires_at <= clock_timestamp() - interval '1 minute'
+      or not exists (select from "postgres_cache"."valid_entries" as v where v.key = e.key offset 0)
+    );
+  get diagnostics v_count = row_count;
+  return v_count;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION postgres_cache.settle_world()
+ RETURNS text
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET lock_timeout TO '5s'
+ SET "postgres_cache.act" TO 'settle'
+AS $function$
+declare
+  v_place record := "postgres_cache"."place"();
+  v_world uuid;
+begin
+  if v_place.timeline is null then
+    return null;
+  end if;
+  for attempt in 1..2 loop
+    select s.world into v_world
+    from "postgres_cache"."state" as s
+    where (s.system_identifier, s.database_oid, s.entries_oid, s.timeline)
+      = (v_place.system_identifier, v_place.database_oid, v_place.entries_oid, v_place.timeline);
+    if found then
+      return v_world::text || ':' || v_place.timeline;
+    end if;
+    if attempt = 1 then
+      perform pg_advisory_xact_lock(hashtext('postgres_cache.'), hashtext('settle_world'));
+    end if;
+  end loop;
+
+  if exists (select from pg_prepared_xacts as p where p.database = current_database()) then
+    return null;
+  end if;
+  truncate "postgres_cache"."entries", "postgres_cache"."invalidations", "postgres_cache"."prefix_invalidations", "postgres_cache"."feed", "postgres_cache"."leases", "postgres_cache"."state";
+  insert into "postgres_cache"."state" (
+    world, system_identifier, database_oid, entries_oid, timeline,
+    load_fence, load_fence_at, removal_fence, trim_fence, feed_floor, swept_at
+  )
+  values (
+    gen_random_uuid(), v_place.system_identifier, v_place.database_oid, v_place.entries_oid, v_place.timeline,
+    pg_current_snapshot(), clock_timestamp(), pg_current_snapshot(), pg_current_snapshot(), pg_current_snapshot(), clock_timestamp()
+  )
+  returning world into v_world;
+  return v_world::text || ':' || v_place.timeline;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION postgres_cache.sweep_blocks(p_blocks bigint, p_limit integer, OUT removed bigint, OUT wrapped boolean)
+ RETURNS record
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET "postgres_cache.act" TO 'restamp'
+AS $function$
+declare
+  v_state "postgres_cache"."state";
+  v_pages bigint := pg_relation_size('"postgres_cache"."entries"') / current_setting('block_size')::bigint;
+  v_from tid;
+  v_to tid;
+  v_keys text[];
+begin
+  removed := 0;
+  wrapped := false;
+  select s.* into v_state from "postgres_cache"."state" as s for update skip locked;
+  if not found then
+    return; -- another sweeper is at work
+  end if;
+  v_from := format('(%s,0)', least(v_state.hand, v_pages))::tid;
+  v_to := format('(%s,0)', least(v_state.hand + p_blocks, v_pages))::tid;
+
+  -- Rows are chosen and locked in one statement and judged again in the next, whose snapshot sees the very versions that are locked: a set that
+  -- committed in between is never removed.
+  select array_agg(e.key) into v_keys
+  from (
+    select c.key
+    from "postgres_cache"."entries" as c
+    where c.ctid >= v_from and c.ctid < v_to
+      and pg_visible_in_snapshot(c.written_by, v_state.removal_fence)
+      and (
+        c.expires_at <= clock_timestamp() - interval '1 minute'
+        or not exists (select from "postgres_cache"."valid_entries" as v where v.key = c.key offset 0)
+      )
+    limit p_limit
+    for update skip locked
+  ) as e;
+  if v_keys is not null then
+    removed := "postgres_cache"."remove_swept"(v_keys, v_state.removal_fence);
+  end if;
+  if cardinality(v_keys) = p_limit then
+    return; -- the hand stays: there may be more in these blocks
+  end if;
+
+  if v_state.trim_candidate is not null then
+    select array_agg(e.key) into v_keys
+    from (
+      select c.key
+      from "postgres_cache"."entries" as c
+      where c.ctid >= v_from and c.ctid < v_to
+        and pg_snapshot_xmax(c.as_of) <= pg_snapshot_xmax(v_state.trim_candidate)
+        and exists (select from "postgres_cache"."valid_entries" as v where v.key = c.key offset 0)
+      for no key update skip locked
+    ) as e;
+    -- written_by stays: a HOT update that changes no value.
+    update "postgres_cache"."entries" as e
+    set as_of = pg_current_snapshot()
+    where e.key = any (v_keys)
+      and pg_snapshot_xmax(e.as_of) <= pg_snapshot_xmax(v_state.trim_candidate)
+      and exists (select from "postgres_cache"."valid_entries" as v where v.key = e.key offset 0);
+  end if;
+
+  wrapped := v_state.hand + p_blocks >= v_pages;
+  update "postgres_cache"."state" as s
+  set hand = case when wrapped then 0 else s.hand + p_blocks end,
+    rounds = s.rounds + wrapped::integer,
+    trim_rounds_left = greatest(s.trim_rounds_left - wrapped::integer, 0);
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION postgres_cache.tell(p_keys text[], p_tags text[], p_key_prefixes text[], p_tag_prefixes text[], p_hint boolean)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_now bigint := (extract(epoch from clock_timestamp()) * 1000)::bigint;
+  v_txid xid8 := pg_current_xact_id();
+  v_payload text;
+begin
+  -- Beyond a bound, one row that says "any key" is cheaper for everyone than a list of them.
+  if cardinality(p_keys) > 10000 then
+    p_keys := null;
+    p_key_prefixes := array[''];
+  end if;
+
+  insert into "postgres_cache"."feed" (txid, keys, tags, key_prefixes, tag_prefixes)
+  values (v_txid, p_keys, p_tags, p_key_prefixes, p_tag_prefixes);
+
+  -- abs(): a clock that was set back must not mute hints until it catches up.
+  if not p_hint or (select abs(v_now - g.last_value) < 20 from "postgres_cache"."hint_gate" as g) then
+    return;
+  end if;
+  -- PREPARE TRANSACTION refuses after NOTIFY, and a full queue fails COMMIT: a caller must never notice us.
+  if current_setting('postgres_cache.act', true) is distinct from 'write'
+    and current_setting('max_prepared_transactions')::integer > 0 then
+    return;
+  end if;
+  if pg_notification_queue_usage() > 0.25 then
+    return;
+  end if;
+  perform setval('"postgres_cache"."hint_gate"', v_now);
+
+  if coalesce(cardinality(p_keys), 0) + coalesce(cardinality(p_tags), 0) <= 200 then
+    v_payload := json_strip_nulls(json_build_object(
+      'a', 'postgres_cache.', 'v', 1, 'x', v_txid::text,
+      'k', p_keys, 't', p_tags, 'kp', p_key_prefixes, 'tp', p_tag_prefixes
+    ))::text;
+  end if;
+  -- A payload must be shorter than 8000 bytes (PostgreSQL: NOTIFY): "sync now" replaces a long list.
+  if v_payload is null or octet_length(v_payload) > 7900 then
+    v_payload := json_build_object('a', 'postgres_cache.', 'v', 1, 's', 1)::text;
+  end if;
+  perform pg_notify((select m.channel from "postgres_cache"."meta" as m), v_payload);
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION postgres_cache.touch_entries(p_world text, p_lock_timeout text, p_keys text[], p_fresh_ms double precision[], p_expire boolean, OUT version text, OUT touched text[])
+ RETURNS record
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET "postgres_cache.act" TO 'write'
+AS $function$
+begin
+  perform "postgres_cache"."begin_own_write"(p_world);
+  perform set_config('lock_timeout', p_lock_timeout, true);
+  -- In a statement of its own: the next one's snapshot then sees the very rows that are locked here.
+  perform from "postgres_cache"."entries" as e where e.key = any (p_keys) order by e.key for no key update;
+  with updated as (
+    update "postgres_cache"."entries" as e
+    set written_by = pg_current_xact_id(),
+      seq = nextval('"postgres_cache"."seq"'),
+      as_of = pg_current_snapshot(),
+      fresh_until = t.fresh_until,
+      expires_at = case when p_expire then e.expires_at when isfinite(t.fresh_until) then t.fresh_until + t.grace else 'infinity' end
+    from (
+      select c.key,
+        case
+          when p_expire then least(c.fresh_until, clock_timestamp())
+          else coalesce(clock_timestamp() + i.fresh_ms * interval '1 ms', 'infinity')
+        end as fresh_until,
+        case when isfinite(c.fresh_until) and isfinite(c.expires_at) then c.expires_at - c.fresh_until else interval '0' end as grace
+      from unnest(p_keys, p_fresh_ms) as i (key, fresh_ms)
+      join "postgres_cache"."valid_entries" as c on c.key = i.key
+      where c.expires_at > clock_timestamp()
+    ) as t
+    where e.key = t.key
+    returning e.key
+  )
+  select coalesce(array_agg(u.key), '{}') into touched from updated as u;
+  version := pg_current_xact_id()::text;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION postgres_cache.write_entries(p_world text, p_lock_timeout text, p_keys text[], p_values text[], p_bytes bytea[], p_codecs text[], p_tags text[], p_fresh_ms double precision[], p_keep_ms double precision[], p_tokens pg_snapshot[], OUT version text, OUT refused text[])
+ RETURNS record
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET "postgres_cache.act" TO 'write'
+AS $function$
+declare
+  v_state "postgres_cache"."state" := "postgres_cache"."begin_own_write"(p_world);
+  v_written text[];
+begin
+  perform set_config('lock_timeout', p_lock_timeout, true);
+
+  if p_tokens is not null then
+    -- A fill needs a token younger than both fences, and is not worth writing when the log voids it already.
+    select coalesce(array_agg(i.key), '{}') into refused
+    from unnest(p_keys, p_tags, p_tokens) as i (key, tags, token)
+    where i.token is not null
+      and (
+        pg_snapshot_xmax(i.token) <= pg_snapshot_xmax(v_state.load_fence)
+        or pg_snapshot_xmax(i.token) <= pg_snapshot_xmax(v_state.trim_fence)
+        or "postgres_cache"."is_voided"('k' || i.key, i.token)
+        or i.tags is not null and exists (
+          select from unnest(i.tags::text[]) as tag where "postgres_cache"."is_voided"('t' || tag, i.token)
+        )
+      );
+  end if;
+
+  with written as (
+    insert into "postgres_cache"."entries" as e (
+      written_by, seq, created_at, fresh_until, expires_at, filled, key, as_of, codec, tags, value, bytes
+    )
+    select pg_current_xact_id(), nextval('"postgres_cache"."seq"'), clock_timestamp(),
+      coalesce(clock_timestamp() + i.fresh_ms * interval '1 ms', 'infinity'),
+      coalesce(clock_timestamp() + i.keep_ms * interval '1 ms', 'infinity'),
+      i.token is not null, i.key, coalesce(i.token, pg_current_snapshot()), i.codec, i.tags::text[], i.value, i.bytes
+    from unnest(p_keys, p_values, p_bytes, p_codecs, p_tags, p_fresh_ms, p_keep_ms, p_tokens)
+      as i (key, value, bytes, codec, tags, fresh_ms, keep_ms, token)
+    where refused is null or i.key <> all (refused)
+    order by i.key
+    on conflict (key) do update
+    set written_by = excluded.written_by,
+      seq = excluded.seq,
+      created_at = excluded.created_at,
+      fresh_until = excluded.fresh_until,
+      expires_at = excluded.expires_at,
+      filled = excluded.filled,
+      as_of = excluded.as_of,
+      codec = excluded.codec,
+      tags = excluded.tags,
+      value = excluded.value,
+      bytes = excluded.bytes
+    -- The present row is a fact that the load could not know of, unless it is an older load's.
+    where not excluded.filled
+      or pg_visible_in_snapshot(e.written_by, excluded.as_of)
+      or e.filled and pg_snapshot_xmax(e.as_of) <= pg_snapshot_xmax(excluded.as_of)
+    returning e.key
+  )
+  select array_agg(w.key) into v_written from written as w;
+
+  version := pg_current_xact_id()::text;
+  refused := case
+    when coalesce(cardinality(v_written), 0) = cardinality(p_keys) then null
+    else array(select k from unnest(p_keys) as k except select w from unnest(v_written) as w)
+  end;
+end
+$function$;
+
+create view postgres_cache.valid_entries as
+ SELECT written_by,
+    seq,
+    created_at,
+    fresh_until,
+    expires_at,
+    filled,
+    key,
+    as_of,
+    codec,
+    tags,
+    value,
+    bytes
+   FROM postgres_cache.entries e
+  WHERE ((pg_snapshot_xmax(as_of) > ( SELECT pg_snapshot_xmax(s.trim_fence) AS pg_snapshot_xmax
+           FROM postgres_cache.state s)) AND (NOT ((EXISTS ( SELECT
+           FROM postgres_cache.invalidations i
+          WHERE ((i.target = ('k'::text || e.key)) AND (i.txid >= pg_snapshot_xmax(e.as_of)) AND ((i.txid <> e.written_by) OR (i.seq > e.seq))))) OR (EXISTS ( SELECT
+           FROM (( SELECT pg_snapshot_xip(e.as_of) AS pg_snapshot_xip
+                UNION ALL
+                 SELECT e.written_by) unseen(txid)
+             JOIN postgres_cache.invalidations i ON (((i.target = ('k'::text || e.key)) AND (i.txid = unseen.txid))))
+          WHERE ((i.txid <> e.written_by) OR (i.seq > e.seq)))) OR (EXISTS ( SELECT
+           FROM postgres_cache.prefix_invalidations p
+          WHERE ((starts_with(('k'::text || e.key), p.prefix) OR ((e.tags IS NOT NULL) AND (EXISTS ( SELECT
+                   FROM unnest(e.tags) tag(tag)
+                  WHERE starts_with(('t'::text || tag.tag), p.prefix))))) AND
+                CASE
+                    WHEN (p.txid = e.written_by) THEN (p.seq > e.seq)
+                    ELSE (NOT pg_visible_in_snapshot(p.txid, e.as_of))
+                END))) OR ((tags IS NOT NULL) AND (EXISTS ( SELECT
+           FROM unnest(e.tags) tag(tag)
+          WHERE ((EXISTS ( SELECT
+                   FROM postgres_cache.invalidations i
+                  WHERE ((i.target = ('t'::text || tag.tag)) AND (i.txid >= pg_snapshot_xmax(e.as_of)) AND ((i.txid <> e.written_by) OR (i.seq > e.seq))))) OR (EXISTS ( SELECT
+                   FROM (( SELECT pg_snapshot_xip(e.as_of) AS pg_snapshot_xip
+                        UNION ALL
+                         SELECT e.written_by) unseen(txid)
+                     JOIN postgres_cache.invalidations i ON (((i.target = ('t'::text || tag.tag)) AND (i.txid = unseen.txid))))
+                  WHERE ((i.txid <> e.written_by) OR (i.seq > e.seq)))))))))));
+
+CREATE TRIGGER entries_deleted AFTER DELETE ON postgres_cache.entries REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION postgres_cache.entries_deleted();
+
+CREATE TRIGGER entries_truncated AFTER TRUNCATE ON postgres_cache.entries FOR EACH STATEMENT EXECUTE FUNCTION postgres_cache.entries_truncated();
+
+CREATE TRIGGER entries_updated AFTER UPDATE ON postgres_cache.entries REFERENCING OLD TABLE AS replaced FOR EACH STATEMENT EXECUTE FUNCTION postgres_cache.entries_updated();
+
+CREATE TRIGGER invalidations_appended AFTER INSERT ON postgres_cache.invalidations REFERENCING NEW TABLE AS appended FOR EACH STATEMENT EXECUTE FUNCTION postgres_cache.invalidations_appended();
+
+CREATE TRIGGER prefix_invalidations_appended AFTER INSERT ON postgres_cache.prefix_invalidations REFERENCING NEW TABLE AS appended FOR EACH STATEMENT EXECUTE FUNCTION postgres_cache.prefix_invalidations_appended();
+
+comment on column postgres_cache.entries.as_of is 'everything visible in this snapshot was known to whoever made the value';
+
+comment on column postgres_cache.entries.filled is 'written by a load whose token is as_of; a set has the snapshot of its own statement';

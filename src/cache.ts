@@ -1,0 +1,292 @@
+// The facade: every public call, what it checks before anything is sent, and what it falls back to.
+
+import { abortable } from './abortable.ts'
+import { Answers, type Found } from './answers.ts'
+import { closedError } from './connection.ts'
+import type { Cache, CacheStats, Loader } from './contract.ts'
+import { systemClock } from './core/clock.ts'
+import { type Duration, parseTtl } from './core/duration.ts'
+import type { Entry } from './core/entry.ts'
+import { assertKey, assertPrefix } from './core/key.ts'
+import type { CacheEvents, CacheListener } from './events.ts'
+import {
+  type CacheOptions,
+  type CallOptions,
+  type GetOptions,
+  type GetOrSetOptions,
+  resolveLoadOptions,
+  resolveOptions,
+  resolveScanOptions,
+  resolveSetEntry,
+  type ScanOptions,
+  type SetEntry,
+  type SetOptions,
+} from './options.ts'
+import { isSchemaCurrent, migrateSchema, readSchemaVersion, renderMigrations } from './schema.ts'
+import { type Parts, wire } from './wiring.ts'
+
+/**
+ * A distributed cache in PostgreSQL, with a bounded local cache in front of it that never lags more than `maxStaleness`.
+ * One session connection and a small pool per instance: make one for the process and share it.
+ *
+ * @example
+ * const cache = new PostgresCache({ connectionString: process.env.DATABASE_URL })
+ * const user = await cache.getOrSet('user:1', () => loadUser(1), { ttl: '2m' })
+ * await cache.close()
+ */
+export class PostgresCache implements Cache {
+  readonly #parts: Parts
+  readonly #answers: Answers
+  #closing: Promise<void> | undefined
+
+  /** Throws `invalid-option`. Connects on first use. */
+  constructor(options: CacheOptions = {}) {
+    this.#parts = wire(resolveOptions(options), systemClock)
+    this.#answers = new Answers(this.#parts)
+  }
+
+  /** Installs or upgrades the schema; resolves to its version. Idempotent, and safe in many processes at once. */
+  static migrate(options: CacheOptions, { to }: { readonly to?: number } = {}): Promise<number> {
+    return migrateSchema(options, to)
+  }
+
+  /** The SQL that migrate runs on an empty database, for migration tools. */
+  static migrationSql(options: CacheOptions = {}): string {
+    return renderMigrations(options)
+  }
+
+  /** 0 where nothing is installed. */
+  static schemaVersion(options: CacheOptions): Promise<number> {
+    return readSchemaVersion(options)
+  }
+
+  /** Whether this release finds everything it needs. */
+  static schemaIsCurrent(options: CacheOptions): Promise<boolean> {
+    return isSchemaCurrent(options)
+  }
+
+  async connect(options?: CallOptions): Promise<void> {
+    await abortable(this.#parts.connection.connect(), options?.signal)
+  }
+
+  /** Installs or upgrades this cache's schema, breaking steps included. */
+  async migrate(): Promise<number> {
+    return this.#parts.connection.migrate()
+  }
+
+  async close(): Promise<void> {
+    this.#closing ??= shutDown(this.#parts)
+    await this.#closing
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  get<T = unknown>(key: string, options?: GetOptions): Promise<T | undefined> {
+    const entry = options?.fresh === true ? undefined : this.#parts.local.hit(key)
+    if (entry === undefined) return this.#read(key, options) as Promise<T | undefined>
+    return Promise.resolve(this.#answers.answer(key, entry, 'local')?.value as T | undefined)
+  }
+
+  async has(key: string, options?: GetOptions): Promise<boolean> {
+    return (await this.get(key, options)) !== undefined
+  }
+
+  async getMany<T = unknown>(keys: readonly string[], options?: GetOptions): Promise<(T | undefined)[]> {
+    const { local, reader } = this.#parts
+    for (const key of keys) assertKey(key)
+    const found = new Map<string, Found | undefined>()
+    const missing: string[] = []
+    for (const key of new Set(keys)) {
+      const entry = options?.fresh === true ? undefined : local.hit(key)
+      if (entry === undefined) missing.push(key)
+      else found.set(key, this.#answers.answer(key, entry, 'local'))
+    }
+    const answers = await this.#answers.tolerate(
+      'getMany',
+      options,
+      async () => {
+        const read = missing.length === 0 ? [] : await reader.findMany(missing)
+        return missing.map((key, i) => this.#answers.answer(key, read[i], 'store'))
+      },
+      () => missing.map((key) => this.#answers.answerStale(key)),
+    )
+    for (const [i, key] of missing.entries()) found.set(key, answers[i])
+    return keys.map((key) => found.get(key)?.value as T | undefined)
+  }
+
+  async getEntry<T = unknown>(key: string, options?: CallOptions): Promise<Entry<T> | undefined> {
+    assertKey(key)
+    const { reader } = this.#parts
+    const stored = await this.#answers.tolerate(
+      'getEntry',
+      options,
+      () => reader.findStored(key),
+      () => null,
+    )
+    return stored === null ? undefined : this.#answers.toEntry<T>(stored)
+  }
+
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller's claim, as in get
+  peek<T = unknown>(key: string): T | undefined {
+    const entry = this.#parts.local.hit(key)
+    return entry === undefined
+      ? undefined
+      : (this.#answers.answer(key, entry, 'local')?.value as T | undefined)
+  }
+
+  async set(key: string, value: unknown, options?: SetOptions): Promise<void> {
+    const { writer, reporter } = this.#parts
+    const entry = this.#answers.encode(resolveSetEntry([key, value], options, this.#parts.options))
+    await this.#answers.send(options, () => writer.set(entry.key, entry.value, entry.options))
+    reporter.report('stored', { key })
+  }
+
+  async setMany(entries: Iterable<SetEntry>, options?: SetOptions): Promise<void> {
+    const { writer, reporter } = this.#parts
+    // Everything is checked and encoded before anything is sent.
+    const encoded = Array.from(entries, (entry) =>
+      this.#answers.encode(resolveSetEntry(entry, options, this.#parts.options)),
+    )
+    await this.#answers.send(options, () => writer.setMany(encoded))
+    for (const { key } of encoded) reporter.report('stored', { key })
+  }
+
+  async getOrSet<T, Previous = T>(
+    key: string,
+    loader: Loader<T, Previous>,
+    options?: GetOrSetOptions,
+  ): Promise<T> {
+    const { local, mode, reporter, loads } = this.#parts
+    const entry = options?.fresh === true ? undefined : local.hit(key)
+    if (entry !== undefined) {
+      reporter.hit(key, 'local')
+      return mode.fromLocal(entry) as T
+    }
+    assertKey(key)
+    const resolved = resolveLoadOptions(options, this.#parts.options)
+    // Without a server the load goes on without the store.
+    await this.#answers.tolerate(
+      'connect',
+      options,
+      async () => {},
+      () => {},
+    )
+    const { value, origin } = await loads.getOrSet(key, loader as Loader<unknown, unknown>, resolved)
+    if (origin === 'loader') reporter.missed(key)
+    else reporter.hit(key, origin)
+    return value as T
+  }
+
+  async delete(key: string, options?: CallOptions): Promise<boolean> {
+    return (await this.deleteMany([key], options))[0] === true
+  }
+
+  async deleteMany(keys: readonly string[], options?: CallOptions): Promise<boolean[]> {
+    const { writer, reporter } = this.#parts
+    for (const key of keys) assertKey(key)
+    const distinct = [...new Set(keys)]
+    const live = await this.#answers.send(options, () => writer.removeMany(distinct))
+    const wasLive = new Map(distinct.map((key, i) => [key, live[i] === true]))
+    for (const key of distinct) reporter.report('deleted', { key })
+    return keys.map((key) => wasLive.get(key) === true)
+  }
+
+  async invalidate(keys: string | readonly string[], options?: CallOptions): Promise<void> {
+    const { writer, reporter } = this.#parts
+    const distinct = [...new Set(typeof keys === 'string' ? [keys] : keys)]
+    for (const key of distinct) assertKey(key)
+    await this.#answers.send(options, () => writer.removeMany(distinct))
+    reporter.report('invalidated', { keys: distinct })
+  }
+
+  async deleteByPrefix(prefix: string, options?: CallOptions): Promise<void> {
+    assertPrefix(prefix)
+    await this.#invalidatePrefix(prefix, options)
+  }
+
+  async clear(options?: CallOptions): Promise<void> {
+    await this.#invalidatePrefix('', options)
+  }
+
+  async touch(key: string, ttl: Duration | null, options?: CallOptions): Promise<boolean> {
+    assertKey(key)
+    const ttlMs = parseTtl(ttl, 'ttl')
+    return this.#answers.send(options, () => this.#parts.writer.touch(key, ttlMs))
+  }
+
+  async expire(key: string, options?: CallOptions): Promise<boolean> {
+    assertKey(key)
+    return this.#answers.send(options, () => this.#parts.writer.expire(key))
+  }
+
+  async *keys(options?: ScanOptions): AsyncGenerator<string> {
+    const resolved = resolveScanOptions(options)
+    await this.#parts.connection.ready()
+    for await (const { key } of this.#parts.scan.entries(resolved)) yield key
+  }
+
+  async *entries<T = unknown>(options?: ScanOptions): AsyncGenerator<Entry<T>> {
+    const resolved = resolveScanOptions(options)
+    await this.#parts.connection.ready()
+    for await (const stored of this.#parts.scan.entries(resolved)) {
+      const entry = this.#answers.toEntry<T>(stored)
+      if (entry !== undefined) yield entry
+    }
+  }
+
+  async prune(options?: CallOptions): Promise<number> {
+    return this.#answers.send(options, () => this.#parts.connection.prune())
+  }
+
+  stats(): CacheStats {
+    const { reporter, local, budget } = this.#parts
+    return {
+      ...reporter.counters(),
+      local: { entries: local.size, bytes: local.bytes },
+      pendingBytes: budget.usedBytes,
+    }
+  }
+
+  on<E extends keyof CacheEvents>(event: E, listener: CacheListener<E>): () => void {
+    return this.#parts.reporter.on(event, listener)
+  }
+
+  async sync(options?: CallOptions): Promise<void> {
+    await this.#answers.send(options, () => this.#parts.sync.run())
+  }
+
+  async #read(key: string, options: GetOptions | undefined): Promise<unknown> {
+    assertKey(key)
+    const { reader } = this.#parts
+    const found = await this.#answers.tolerate(
+      'get',
+      options,
+      async () => {
+        const entry = await (options?.fresh === true ? reader.findFresh(key) : reader.find(key))
+        return this.#answers.answer(key, entry, 'store')
+      },
+      () => this.#answers.answerStale(key),
+    )
+    return found?.value
+  }
+
+  async #invalidatePrefix(prefix: string, options: CallOptions | undefined): Promise<void> {
+    const { writer, reporter } = this.#parts
+    await this.#answers.send(options, () => writer.invalidate({ keyPrefixes: [prefix] }))
+    reporter.report('invalidated', { prefix })
+  }
+}
+
+// What is under way is waited for, from the outside in; then nothing is left that could need a connection.
+async function shutDown({ connection, loads, reader, writer, background, local }: Parts): Promise<void> {
+  connection.close()
+  await loads.drain()
+  await Promise.all([reader.drain(), writer.drain()])
+  reader.close(closedError())
+  writer.close(closedError())
+  await background.close()
+  local.close()
+  await connection.disconnect()
+}

@@ -1,0 +1,25 @@
+// The package: nothing else is public.
+
+export { PostgresCache } from './cache.ts'
+export { NullCache } from './null-cache.ts'
+export type { Cache, CacheStats, LoadContext, Loader } from './contract.ts'
+export { CacheError, type CacheErrorCode, isCacheError } from './core/errors.ts'
+export type { Duration } from './core/duration.ts'
+export type { Entry } from './core/entry.ts'
+export type { Codec } from './codecs/codec.ts'
+export type { CacheCounters, CacheEvents, CacheListener, HitTier } from './events.ts'
+export type {
+  CacheOptions,
+  CallOptions,
+  EntryOptions,
+  GetOptions,
+  GetOrSetOptions,
+  LocalOptions,
+  PoolBounds,
+  PoolClientLike,
+  PoolLike,
+  ScanOptions,
+  SetEntry,
+  SetOptions,
+  StoreOptions,
+} from './options.ts'

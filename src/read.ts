@@ -1,0 +1,157 @@
+// Reading: local cache, then single flight, then one batched statement. The only way a stored value enters the local cache by reading.
+
+import { isCacheError } from './core/errors.ts'
+import type { StoredEntry } from './core/entry.ts'
+import { isFresh } from './core/entry.ts'
+import type { Reporter } from './events.ts'
+import type { Gate } from './gate.ts'
+import { Batcher } from './memory/batcher.ts'
+import type { Budget } from './memory/budget.ts'
+import type { LocalView } from './memory/coherence.ts'
+import type { Flights } from './memory/flights.ts'
+import { LocalEntry } from './memory/local-entry.ts'
+import type { Token } from './memory/tokens.ts'
+import type { ValueMode } from './memory/value-modes.ts'
+import type { Store, World } from './postgres/store.ts'
+import type { Sync } from './sync.ts'
+
+// Two batches on their way keep the server busy while a reply is being read.
+const MAX_CONCURRENT_READS = 2
+const MAX_KEYS_PER_READ = 256
+const MAX_KEY_BYTES_PER_READ = 256 * 1024
+// What a key under way costs besides its text: slot, promise, token.
+const BYTES_PER_READ = 256
+
+/** What the store holds under a key, and the snapshot it was read in. */
+export interface StoredRead {
+  readonly world: World
+  readonly snapshot: string | null
+  readonly entry: StoredEntry | null
+}
+
+export interface ReaderOptions {
+  readonly store: Store
+  readonly gate: Gate
+  readonly sync: Sync
+  readonly reporter: Reporter
+  readonly local: LocalView
+  readonly flights: Flights<LocalEntry | null>
+  readonly budget: Budget
+  readonly mode: ValueMode
+  readonly localTtlMs: number
+}
+
+export class Reader {
+  readonly #options: ReaderOptions
+  readonly #batcher: Batcher<string, StoredRead>
+  readonly #start = (key: string): Promise<LocalEntry | null> => this.#read(key)
+
+  constructor(options: ReaderOptions) {
+    this.#options = options
+    this.#batcher = new Batcher({
+      run: (keys) => this.#readBatch(keys),
+      maxConcurrent: MAX_CONCURRENT_READS,
+      maxItems: MAX_KEYS_PER_READ,
+      maxBytes: MAX_KEY_BYTES_PER_READ,
+      budget: options.budget,
+      bytesOf: (key) => key.length * 2 + BYTES_PER_READ,
+      keyOf: (key) => key,
+      exclusive: null,
+    })
+  }
+
+  /** A fresh entry of the store, or null. Joins a read under way unless something has happened that it may have missed. */
+  find(key: string): Promise<LocalEntry | null> {
+    const { flights, local } = this.#options
+    return local.mayJoin(key) ? flights.join(key, this.#start) : this.#read(key)
+  }
+
+  /** As find, from a snapshot that is taken after the call. */
+  findFresh(key: string): Promise<LocalEntry | null> {
+    this.#options.flights.detach(key)
+    return this.find(key)
+  }
+
+  async findMany(keys: readonly string[]): Promise<(LocalEntry | null)[]> {
+    const { local, sync } = this.#options
+    sync.wake()
+    const tokens = keys.map((key) => local.open(key))
+    try {
+      const reads = await this.#batcher.addMany(keys)
+      return reads.map((read, i) => this.settle(tokens[i] as Token, read))
+    } catch (error) {
+      for (const token of tokens) local.abandon(token)
+      throw error
+    }
+  }
+
+  /** The raw row, stale ones within their grace included; the caller holds the token. */
+  fetch(key: string): Promise<StoredRead> {
+    return this.#batcher.add(key)
+  }
+
+  /** The row itself, read now. */
+  async findStored(key: string): Promise<StoredEntry | null> {
+    const { local } = this.#options
+    const token = local.open(key)
+    try {
+      const read = await this.fetch(key)
+      this.settle(token, read)
+      return read.entry
+    } catch (error) {
+      local.abandon(token)
+      throw error
+    }
+  }
+
+  /** Lets what was read into the local cache, if it may, and returns it where it is fresh. */
+  settle(token: Token, read: StoredRead): LocalEntry | null {
+    const { local, sync, mode, localTtlMs } = this.#options
+    const entry = this.#toLocal(read.entry, token.sentAt, mode, localTtlMs)
+    const outcome = local.settle(token, { world: read.world, entry, version: read.entry?.version ?? null })
+    if (outcome === 'foreign-world') sync.wake()
+    return read.entry !== null && isFresh(read.entry) ? entry : null
+  }
+
+  drain(): Promise<void> {
+    return this.#batcher.drain()
+  }
+
+  close(error: unknown): void {
+    this.#batcher.close(error)
+  }
+
+  async #read(key: string): Promise<LocalEntry | null> {
+    const { local, sync } = this.#options
+    sync.wake()
+    const token = local.open(key)
+    try {
+      return this.settle(token, await this.#batcher.add(key))
+    } catch (error) {
+      local.abandon(token)
+      throw error
+    }
+  }
+
+  async #readBatch(keys: string[]): Promise<StoredRead[]> {
+    const { gate, store } = this.#options
+    const { world, snapshot, entries } = await gate.pass('read', () => store.readMany(keys))
+    return entries.map((entry) => ({ world, snapshot, entry }))
+  }
+
+  // An entry that cannot be decoded here is a miss and an event.
+  #toLocal(
+    stored: StoredEntry | null,
+    sentAt: number,
+    mode: ValueMode,
+    localTtlMs: number,
+  ): LocalEntry | null {
+    if (stored === null) return null
+    try {
+      return new LocalEntry(stored, sentAt, mode, localTtlMs)
+    } catch (error) {
+      if (isCacheError(error)) this.#options.reporter.report('error', { error, operation: 'decode' })
+      return null
+    }
+  }
+}

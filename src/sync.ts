@@ -1,0 +1,145 @@
+// Keeps the local cache up to date: reads the feed from a cursor, renews the lease, and finds out in which world we are. Lazy: an unused
+// cache asks nothing. Hints only make it ask sooner.
+
+import type { Hint } from './core/change.ts'
+import type { Clock } from './core/clock.ts'
+import { CacheError, isCacheError } from './core/errors.ts'
+import type { Reporter } from './events.ts'
+import type { Gate } from './gate.ts'
+import type { Background, Cancel } from './memory/background.ts'
+import type { LocalView } from './memory/coherence.ts'
+import type { Feed } from './postgres/feed.ts'
+
+// The gate for hints of sql/0002_changes.sql is 20 ms wide: what it left out is committed by then.
+const TRAILING_MS = 25
+// A lease is renewed when this share of it is left, so that a slow sync does not let it lapse.
+const RENEW_AT = 0.5
+
+export interface SyncOptions {
+  readonly maxStalenessMs: number
+  readonly clock: Clock
+  readonly gate: Gate
+  readonly reporter: Reporter
+  readonly background: Background
+  readonly local: LocalView
+  readonly feed: Feed
+}
+
+export class Sync {
+  readonly #options: SyncOptions
+  #cursor: string | null = null
+  #world: string | null = null
+  #running: Promise<void> | undefined
+  #next: Promise<void> | undefined
+  #trailing: Cancel | undefined
+
+  constructor(options: SyncOptions) {
+    this.#options = options
+  }
+
+  /** What the tables hold, as far as is known. Writes name it; null: unknown or in recovery. */
+  get world(): string | null {
+    return this.#world
+  }
+
+  start(): void {
+    const { background, local } = this.#options
+    if (!Number.isFinite(local.checkPeriodMs)) return
+    background.every(local.checkPeriodMs, () => {
+      local.check()
+      if (local.wantsSync && this.#leaseLeft() < this.#options.maxStalenessMs * RENEW_AT) return this.#renew()
+      return undefined
+    })
+  }
+
+  /** Everything committed before the call is known afterwards: a sync that is already under way does not count. */
+  run(): Promise<void> {
+    if (this.#running === undefined) {
+      this.#running = this.#readFeed().finally(() => {
+        this.#running = undefined
+      })
+      return this.#running
+    }
+    this.#next ??= this.#running
+      .catch(() => {})
+      .then(() => {
+        this.#next = undefined
+        return this.run()
+      })
+    return this.#next
+  }
+
+  /** A read found no lease: after idling, or at the beginning. */
+  wake(): void {
+    if (this.#running !== undefined || this.#options.gate.isOpen || this.#leaseLeft() > 0) return
+    void this.#options.background.run(() => this.#renew())
+  }
+
+  hinted(hint: Hint): void {
+    const { local, background } = this.#options
+    if (hint.kind === 'change') local.apply(hint.change)
+    else if (hint.kind !== 'sync' && hint.kind !== 'unknown') return
+    if (local.size === 0 || this.#trailing !== undefined) return
+    this.#trailing = background.once(TRAILING_MS, () => {
+      this.#trailing = undefined
+      return this.#renew()
+    })
+  }
+
+  /** A reply or a refused write showed another world than the last sync. */
+  async resettle(): Promise<string> {
+    await this.run()
+    if (this.#world !== null) return this.#world
+    throw new CacheError(
+      'read-only',
+      'the server is in recovery, or a prepared transaction keeps a new world from beginning',
+    )
+  }
+
+  async #readFeed(): Promise<void> {
+    const { gate, feed, local, reporter } = this.#options
+    const started = this.#options.clock.monotonic()
+    try {
+      const sentAt = local.instant()
+      let reply = await gate.pass('sync', () => feed.read(this.#cursor))
+      if (reply.world === null) {
+        await gate.pass('sync', () => feed.settleWorld())
+        reply = await gate.pass('sync', () => feed.read(null))
+      }
+      this.#cursor = reply.cursor
+      this.#world = reply.world
+      local.synced({
+        sentAt,
+        world: reply.world,
+        cursor: reply.complete ? 'continued' : 'gap',
+        changes: reply.changes,
+        databaseNow: reply.databaseNow,
+        finished: [],
+      })
+      reporter.report('synced', {
+        ms: this.#options.clock.monotonic() - started,
+        changes: reply.changes.length,
+      })
+    } catch (error) {
+      if (isCacheError(error, 'read-only')) {
+        this.#world = null
+        local.lapse()
+      }
+      throw error
+    }
+  }
+
+  // Nobody waits for a renewal: a failure shows as a lapsed lease, an event, and the next attempt.
+  async #renew(): Promise<void> {
+    try {
+      await this.run()
+    } catch (error) {
+      if (isCacheError(error) && !this.#options.background.closed)
+        this.#options.reporter.report('error', { error, operation: 'sync' })
+    }
+  }
+
+  #leaseLeft(): number {
+    return this.#options.local.leaseEnd - this.#options.clock.wall()
+  }
+}

@@ -1,0 +1,157 @@
+// Puts the parts of a cache together, in one step. Nothing is sent and no timer runs before it connects.
+
+import { decodeValue } from './codecs/values.ts'
+import { Connection } from './connection.ts'
+import type { Clock } from './core/clock.ts'
+import { Reporter } from './events.ts'
+import { Gate } from './gate.ts'
+import { type LoadResult, Loads } from './load.ts'
+import { Background } from './memory/background.ts'
+import { Budget } from './memory/budget.ts'
+import { Coherence, type LocalView } from './memory/coherence.ts'
+import { Flights } from './memory/flights.ts'
+import type { LocalEntry } from './memory/local-entry.ts'
+import { NullCoherence } from './memory/null-coherence.ts'
+import { resolveValueMode, type ValueMode } from './memory/value-modes.ts'
+import type { ResolvedOptions } from './options.ts'
+import { Driver } from './postgres/driver.ts'
+import { Feed } from './postgres/feed.ts'
+import { toCacheError } from './postgres/failures.ts'
+import { createNames } from './postgres/names.ts'
+import { createPool } from './postgres/pool.ts'
+import { createStatements } from './postgres/statements.ts'
+import { Store } from './postgres/store.ts'
+import { Reader } from './read.ts'
+import { Scan } from './scan.ts'
+import { Sync } from './sync.ts'
+import { Writer } from './write.ts'
+
+export interface Parts {
+  readonly options: ResolvedOptions
+  readonly reporter: Reporter
+  readonly background: Background
+  readonly budget: Budget
+  readonly mode: ValueMode
+  readonly local: LocalView
+  readonly sync: Sync
+  readonly reader: Reader
+  readonly writer: Writer
+  readonly loads: Loads
+  readonly scan: Scan
+  readonly connection: Connection
+}
+
+export function wire(options: ResolvedOptions, clock: Clock): Parts {
+  const reporter = new Reporter()
+  const reportError =
+    (operation: string) =>
+    (error: unknown): void => {
+      reporter.report('error', { error: toCacheError(error, operation), operation })
+    }
+  const background = new Background(reportError('background'))
+  const gate = new Gate(clock, reporter)
+  const budget = new Budget(options.maxPendingBytes)
+
+  const names = createNames({ schema: options.schema, prefix: options.schemaPrefix })
+  const statements = createStatements(names)
+  const pool = createPool(options.pool, options.queryTimeoutMs, reportError('idle connection'))
+  const driver = new Driver(pool, options)
+  const store = new Store(driver, statements)
+  const feed = new Feed(driver, statements)
+
+  const reads = new Flights<LocalEntry | null>()
+  const loadFlights = new Flights<LoadResult>()
+  const local = createLocal(options, clock, reporter, [reads, loadFlights])
+  const mode = resolveValueMode(options.local === false ? 'clone' : options.local.values, (content, codec) =>
+    decodeValue(
+      options.codec,
+      typeof content === 'string'
+        ? { text: content, bytes: null, codec }
+        : { text: null, bytes: content, codec },
+    ),
+  )
+  const localTtlMs = options.local === false ? Infinity : (options.local.ttlMs ?? Infinity)
+
+  const sync = new Sync({
+    maxStalenessMs: options.maxStalenessMs,
+    clock,
+    gate,
+    reporter,
+    background,
+    local,
+    feed,
+  })
+  const reader = new Reader({ store, gate, sync, reporter, local, flights: reads, budget, mode, localTtlMs })
+  const writer = new Writer({
+    store,
+    gate,
+    sync,
+    local,
+    budget,
+    mode,
+    localTtlMs,
+    timeoutMs: options.queryTimeoutMs,
+  })
+  const connection = new Connection({
+    options,
+    names,
+    statements,
+    pool,
+    driver,
+    store,
+    gate,
+    sync,
+    reporter,
+    background,
+  })
+  const loads = new Loads(
+    {
+      reader,
+      writer,
+      local,
+      locks: () => connection.locks,
+      reporter,
+      background,
+      clock,
+      codec: options.codec,
+      maxValueBytes: options.maxValueBytes,
+      lockTimeoutMs: options.lockTimeoutMs,
+      mode,
+    },
+    loadFlights,
+  )
+  return {
+    options,
+    reporter,
+    background,
+    budget,
+    mode,
+    local,
+    sync,
+    reader,
+    writer,
+    loads,
+    scan: new Scan(store, gate),
+    connection,
+  }
+}
+
+function createLocal(
+  options: ResolvedOptions,
+  clock: Clock,
+  reporter: Reporter,
+  joins: ConstructorParameters<typeof NullCoherence>[0]['joins'],
+): LocalView {
+  if (options.local === false) return new NullCoherence({ clock, joins })
+  return new Coherence({
+    clock,
+    joins,
+    maxStalenessMs: options.maxStalenessMs,
+    maxEntries: options.local.maxEntries,
+    maxBytes: options.local.maxBytes,
+    listener: {
+      evicted: (key, reason) => reporter.report('evicted', { key, reason }),
+      flushed: (reason, entries) => reporter.report('flushed', { reason, entries }),
+    },
+  })
+}

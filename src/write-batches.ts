@@ -1,0 +1,162 @@
+// How a batch of writes reaches the store: in the world that the tables are in, around rows that others hold, and again after conflicts. One bad
+// or locked key never delays its neighbours.
+
+import type { CacheError } from './core/errors.ts'
+import type { Version } from './core/entry.ts'
+import type { Gate } from './gate.ts'
+import type { Replies } from './memory/batcher.ts'
+import {
+  isAmbiguous,
+  isRetryable,
+  LOCK_NOT_AVAILABLE,
+  sqlStateOf,
+  WORLD_CHANGED,
+} from './postgres/failures.ts'
+import type { EntryWrite, Store } from './postgres/store.ts'
+import type { Sync } from './sync.ts'
+
+// A batch meets a row that a caller's transaction holds: rare, so that looking first would cost every batch more than
+// this costs the one.
+const BATCH_LOCK_TIMEOUT_MS = 20
+const LOCK_TIMEOUT_MS = 100 // below deadlock_timeout
+const RETRY_PAUSE_MS = 20
+
+export type Operation =
+  | { readonly kind: 'write'; readonly key: string; readonly size: number; readonly write: EntryWrite }
+  | { readonly kind: 'remove'; readonly key: string }
+  | { readonly kind: 'touch'; readonly key: string; readonly freshMs: number | null }
+  | { readonly kind: 'expire'; readonly key: string }
+
+/** `done`: a fill that was not refused; a removal, touch or expiry that found a live entry. */
+export interface Written {
+  readonly world: string
+  readonly version: Version
+  readonly done: boolean
+  /** What was written in the end: of two sets in one batch, the later. */
+  readonly operation: Operation
+}
+
+export interface WriteBatchesOptions {
+  readonly store: Store
+  readonly gate: Gate
+  readonly sync: Sync
+  readonly timeoutMs: number
+}
+
+export class WriteBatches {
+  readonly #options: WriteBatchesOptions
+
+  constructor(options: WriteBatchesOptions) {
+    this.#options = options
+  }
+
+  async send(operations: Operation[]): Promise<Replies<Written>> {
+    try {
+      return await this.#attempt(
+        operations,
+        operations.length === 1 ? LOCK_TIMEOUT_MS : BATCH_LOCK_TIMEOUT_MS,
+      )
+    } catch (error) {
+      if (operations.length === 1) return [this.#retry(operations[0] as Operation, error)]
+      const state = sqlStateOf((error as CacheError).cause)
+      if (state === LOCK_NOT_AVAILABLE) return this.#sendAroundLocks(operations, error)
+      // One of them is at fault, or the server was busy with others: apart, each fares as it deserves.
+      if (state !== undefined && !isAmbiguous(error))
+        return operations.map((operation) => this.#retry(operation, error))
+      throw error
+    }
+  }
+
+  /** The keys that nobody holds go together; the others try apart, and keep later writes of their keys waiting. */
+  async #sendAroundLocks(operations: Operation[], error: unknown): Promise<Replies<Written>> {
+    const { gate, store } = this.#options
+    const free = new Set(await gate.pass('write', () => store.freeKeys(operations.map(({ key }) => key))))
+    const unlocked = operations.filter(({ key }) => free.has(key))
+    const sent = unlocked.length > 0 ? this.#attempt(unlocked, BATCH_LOCK_TIMEOUT_MS) : Promise.resolve([])
+    const written = await sent.catch((cause: unknown) =>
+      unlocked.map((operation) => this.#retry(operation, cause)),
+    )
+    const byKey = new Map(unlocked.map(({ key }, i) => [key, written[i] as Written | Promise<Written>]))
+    return operations.map((operation) => byKey.get(operation.key) ?? this.#retry(operation, error))
+  }
+
+  async #retry(operation: Operation, cause: unknown): Promise<Written> {
+    let error = cause
+    const deadline = performance.now() + this.#options.timeoutMs
+    while (isRetryable((error as CacheError).cause) && performance.now() < deadline) {
+      // Jitter: whoever collided with us tries again, too.
+      await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE_MS * Math.random()))
+      try {
+        return (await this.#attempt([operation], LOCK_TIMEOUT_MS))[0] as Written
+      } catch (next) {
+        error = next
+      }
+    }
+    throw error
+  }
+
+  async #attempt(operations: readonly Operation[], lockTimeoutMs: number): Promise<Written[]> {
+    return this.inWorld((world, isFirst) =>
+      this.#options.gate.pass(operations[0]?.kind ?? 'write', async () => {
+        const { version, isDone } = await this.#run(world, isFirst, operations, lockTimeoutMs)
+        return operations.map((operation) => ({ world, version, operation, done: isDone(operation.key) }))
+      }),
+    )
+  }
+
+  async #run(
+    world: string,
+    isFirst: boolean,
+    operations: readonly Operation[],
+    lockTimeoutMs: number,
+  ): Promise<{ version: Version; isDone: (key: string) => boolean }> {
+    const { store } = this.#options
+    const first = operations[0] as Operation
+    const keys = operations.map(({ key }) => key)
+    // oxlint-disable-next-line typescript/switch-exhaustiveness-check -- writes are the rest
+    switch (first.kind) {
+      case 'remove': {
+        const { version, live } = await store.removeMany(world, keys)
+        return { version, isDone: among(live) }
+      }
+      case 'touch': {
+        const touches = operations.filter((operation) => operation.kind === 'touch')
+        const { version, touched } = await store.touchMany(world, touches, lockTimeoutMs)
+        return { version, isDone: among(touched) }
+      }
+      case 'expire': {
+        const { version, touched } = await store.expireMany(world, keys, lockTimeoutMs)
+        return { version, isDone: among(touched) }
+      }
+      default: {
+        const writes = operations.filter((operation) => operation.kind === 'write').map(({ write }) => write)
+        // Tokens of another world mean nothing in this one.
+        const sent = isFirst ? writes : writes.filter(({ token }) => token === null)
+        if (sent.length === 0) return { version: '', isDone: () => false }
+        const { version, refused } = await store.writeMany(world, sent, lockTimeoutMs)
+        const stored = new Set(sent.map(({ key }) => key))
+        for (const key of refused) stored.delete(key)
+        return { version, isDone: (key) => stored.has(key) }
+      }
+    }
+  }
+
+  /** Runs a write in the world as it is known, and once more in the one that turns out to be. */
+  async inWorld<T>(work: (world: string, isFirst: boolean) => Promise<T>): Promise<T> {
+    const { sync } = this.#options
+    const known = sync.world
+    if (known !== null) {
+      try {
+        return await work(known, true)
+      } catch (error) {
+        if (sqlStateOf((error as CacheError).cause) !== WORLD_CHANGED) throw error
+      }
+    }
+    return work(await sync.resettle(), known === null)
+  }
+}
+
+function among(keys: readonly string[]): (key: string) => boolean {
+  const set = new Set(keys)
+  return (key) => set.has(key)
+}

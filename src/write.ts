@@ -1,0 +1,184 @@
+// Writing: one queue for everything that changes keys, so that what a caller does to a key happens in the caller's order, and batches
+// of one kind. An own write enters the local cache like a read, and reads that began before it can no longer be joined.
+
+import type { EncodedValue } from './codecs/values.ts'
+import type { Change } from './core/change.ts'
+import type { StoredEntry, Version } from './core/entry.ts'
+import { Batcher } from './memory/batcher.ts'
+import type { Budget } from './memory/budget.ts'
+import type { LocalView } from './memory/coherence.ts'
+import { LocalEntry } from './memory/local-entry.ts'
+import type { Token } from './memory/tokens.ts'
+import type { ValueMode } from './memory/value-modes.ts'
+import { isAmbiguous } from './postgres/failures.ts'
+import type { EntryWrite, Targets } from './postgres/store.ts'
+import type { ResolvedSetOptions } from './options.ts'
+import { type Operation, WriteBatches, type WriteBatchesOptions, type Written } from './write-batches.ts'
+
+// Two batches under way use a second core of the server.
+const MAX_CONCURRENT_WRITES = 2
+const MAX_KEYS_PER_WRITE = 256
+const MAX_BYTES_PER_WRITE = 1024 * 1024
+const BYTES_PER_WRITE = 512
+
+export interface WriterOptions extends WriteBatchesOptions {
+  readonly local: LocalView
+  readonly budget: Budget
+  readonly mode: ValueMode
+  readonly localTtlMs: number
+}
+
+export class Writer {
+  readonly #options: WriterOptions
+  readonly #batches: WriteBatches
+  readonly #batcher: Batcher<Operation, Written>
+
+  constructor(options: WriterOptions) {
+    this.#options = options
+    this.#batches = new WriteBatches(options)
+    this.#batcher = new Batcher({
+      run: (operations) => this.#batches.send(operations),
+      maxConcurrent: MAX_CONCURRENT_WRITES,
+      maxItems: MAX_KEYS_PER_WRITE,
+      maxBytes: MAX_BYTES_PER_WRITE,
+      budget: options.budget,
+      bytesOf: (operation) =>
+        BYTES_PER_WRITE + operation.key.length * 2 + ('size' in operation ? operation.size : 0),
+      keyOf: (operation) => operation.key,
+      exclusive: { kindOf: (operation) => operation.kind, merge: mergeSets },
+    })
+  }
+
+  async set(key: string, value: EncodedValue, options: ResolvedSetOptions): Promise<void> {
+    await this.#write(this.#options.local.open(key), toWrite(key, value, options, null))
+  }
+
+  /** All or nothing per statement; rejects with the first failure. */
+  async setMany(
+    entries: readonly { key: string; value: EncodedValue; options: ResolvedSetOptions }[],
+  ): Promise<void> {
+    const { local } = this.#options
+    const tokens = entries.map(({ key }) => local.open(key))
+    const operations = entries.map(({ key, value, options }) => toWrite(key, value, options, null))
+    await this.#runMany(tokens, operations, (token, written) => this.#acknowledge(token, written))
+  }
+
+  /** Whether it was stored: not, when something that the load could not see has overwritten or invalidated the key. */
+  async fill(
+    token: Token,
+    snapshot: string,
+    value: EncodedValue,
+    options: ResolvedSetOptions,
+  ): Promise<boolean> {
+    return this.#write(token, toWrite(token.key, value, options, snapshot))
+  }
+
+  async removeMany(keys: readonly string[]): Promise<boolean[]> {
+    const { local } = this.#options
+    const tokens = keys.map((key) => local.open(key))
+    const operations = keys.map((key): Operation => ({ kind: 'remove', key }))
+    const written = await this.#runMany(tokens, operations, (token) => local.removed(token))
+    return written.map(({ done }) => done)
+  }
+
+  async touch(key: string, freshMs: number | null): Promise<boolean> {
+    return this.#restamp({ kind: 'touch', key, freshMs })
+  }
+
+  async expire(key: string): Promise<boolean> {
+    return this.#restamp({ kind: 'expire', key })
+  }
+
+  /** Tags and prefixes: one append, whatever they cover. */
+  async invalidate(targets: Targets): Promise<void> {
+    const { store, gate, local } = this.#options
+    try {
+      const version = await this.#batches.inWorld((world) =>
+        gate.pass('invalidate', () => store.invalidate(world, targets)),
+      )
+      local.apply(toChange(targets, version))
+    } catch (error) {
+      if (isAmbiguous(error)) local.apply(toChange(targets, 'unknown'))
+      throw error
+    }
+  }
+
+  drain(): Promise<void> {
+    return this.#batcher.drain()
+  }
+
+  close(error: unknown): void {
+    this.#batcher.close(error)
+  }
+
+  async #write(token: Token, operation: Operation): Promise<boolean> {
+    const { local } = this.#options
+    try {
+      const written = await this.#batcher.add(operation)
+      this.#acknowledge(token, written)
+      return written.done
+    } catch (error) {
+      if (isAmbiguous(error)) local.ambiguous(token)
+      else local.abandon(token)
+      throw error
+    }
+  }
+
+  async #restamp(operation: Operation): Promise<boolean> {
+    const { local } = this.#options
+    const [written] = await this.#runMany([local.open(operation.key)], [operation], (token) =>
+      local.removed(token),
+    )
+    return written?.done === true
+  }
+
+  async #runMany(
+    tokens: readonly Token[],
+    operations: readonly Operation[],
+    settle: (token: Token, written: Written) => void,
+  ): Promise<Written[]> {
+    const { local } = this.#options
+    try {
+      const written = await this.#batcher.addMany(operations)
+      for (const [i, token] of tokens.entries()) settle(token, written[i] as Written)
+      return written
+    } catch (error) {
+      // Some of them may have been sent and committed before another failed.
+      for (const token of tokens) local.ambiguous(token)
+      throw error
+    }
+  }
+
+  #acknowledge(token: Token, { world, version, done, operation }: Written): void {
+    const { local, mode, localTtlMs } = this.#options
+    if (!done || operation.kind !== 'write') return local.abandon(token)
+    const entry = new LocalEntry(toStored(operation.write, version), token.sentAt, mode, localTtlMs)
+    local.acknowledge(token, { world, entry, version })
+  }
+}
+
+// Two sets that wait for the same batch: nobody could tell that the earlier one had been there.
+function mergeSets(earlier: Operation, later: Operation): Operation | undefined {
+  if (earlier.kind !== 'write' || later.kind !== 'write') return undefined
+  return earlier.write.token === null && later.write.token === null ? later : undefined
+}
+
+function toWrite(
+  key: string,
+  value: EncodedValue,
+  { ttlMs, graceMs, tags }: ResolvedSetOptions,
+  token: string | null,
+): Operation {
+  const { text, bytes, codec, size } = value
+  const keepMs = ttlMs === null ? null : ttlMs + graceMs
+  return { kind: 'write', key, size, write: { key, text, bytes, codec, tags, freshMs: ttlMs, keepMs, token } }
+}
+
+function toStored(write: EntryWrite, version: Version): StoredEntry {
+  const freshMs = write.freshMs ?? Infinity
+  return { ...write, version, createdAt: Date.now(), freshMs, keepMs: write.keepMs ?? Infinity }
+}
+
+function toChange({ tags = [], keyPrefixes = [], tagPrefixes = [] }: Targets, version: Version): Change {
+  return { version, keys: [], tags, keyPrefixes, tagPrefixes }
+}
