@@ -72,8 +72,6 @@ export interface ResolvedScanOptions {
   readonly signal: AbortSignal | undefined
 }
 
-const NO_TAGS: readonly string[] = Object.freeze([])
-
 export function resolveSetOptions(
   options: EntryOptions | undefined,
   defaults: Pick<CallDefaults, 'ttlMs'>,
@@ -81,7 +79,7 @@ export function resolveSetOptions(
   return {
     ttlMs: options?.ttl === undefined ? defaults.ttlMs : parseTtl(options.ttl, 'ttl'),
     graceMs: options?.grace === undefined ? 0 : parseDuration(options.grace, 'grace', 'invalid-ttl'),
-    tags: options?.tags === undefined ? NO_TAGS : assertTags(options.tags),
+    tags: assertTags(options?.tags === undefined ? [] : options.tags),
   }
 }
 
@@ -120,10 +118,10 @@ export function resolveLoadOptions(
 }
 
 export function resolveScanOptions(options: ScanOptions | undefined): ResolvedScanOptions {
-  const prefix = options?.prefix ?? ''
+  const { prefix = '', tag, signal } = options ?? {}
   assertPrefix(prefix, 'allowed')
-  if (options?.tag !== undefined) assertTag(options.tag)
-  return { prefix, tag: options?.tag, signal: options?.signal }
+  if (tag !== undefined) assertTag(tag)
+  return { prefix, tag, signal }
 }
 
 function isPair(entry: SetEntry): entry is readonly [string, unknown] {

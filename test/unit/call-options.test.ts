@@ -34,6 +34,7 @@ describe('resolveSetOptions', () => {
     expect(() => resolveSetOptions({ ttl: 0 }, defaults)).toThrow(refused('invalid-ttl'))
     expect(() => resolveSetOptions({ grace: -1 }, defaults)).toThrow(refused('invalid-ttl'))
     expect(() => resolveSetOptions({ tags: [''] }, defaults)).toThrow(refused('invalid-tag'))
+    expect(() => resolveSetOptions({ tags: null as never }, defaults)).toThrow(refused('invalid-tag'))
   })
 })
 
@@ -116,6 +117,7 @@ describe('resolveScanOptions', () => {
 
   test('refuses a wrong prefix or tag', () => {
     expect(() => resolveScanOptions({ prefix: '\0' })).toThrow(refused('invalid-key'))
+    expect(() => resolveScanOptions({ prefix: null as never })).toThrow(refused('invalid-key'))
     expect(() => resolveScanOptions({ tag: '' })).toThrow(refused('invalid-tag'))
   })
 })
