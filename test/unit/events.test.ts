@@ -41,6 +41,7 @@ describe('Reporter', () => {
       deletes: 1,
       invalidations: 1,
       evictions: 1,
+      flushes: 1,
       hints: 1,
       syncs: 1,
       sessionsLost: 1,
