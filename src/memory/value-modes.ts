@@ -7,7 +7,6 @@
 
 import type { StoredEntry } from '../core/entry.ts'
 import { bufferBytes, stringBytes, ValueMeter } from './heap-bytes.ts'
-import type { LocalEntry } from './local-entry.ts'
 
 export type Values = 'clone' | 'freeze' | 'share'
 
@@ -23,7 +22,7 @@ export interface Held {
 
 export interface ValueMode {
   toLocal(content: Content): Held
-  fromLocal(entry: Pick<LocalEntry, 'held' | 'encoded' | 'codec'>): unknown
+  fromLocal(entry: Pick<Held, 'held' | 'encoded'> & Pick<Content, 'codec'>): unknown
 }
 
 export function resolveValueMode(values: Values, decode: Decode): ValueMode {
