@@ -2,14 +2,13 @@
 // report that each outcome makes.
 
 import { abortable } from './abortable.ts'
-import { encodeValue, type EncodedValue } from './codecs/values.ts'
+import { decodeValue, encodeValue, type EncodedValue } from './codecs/values.ts'
 import { Connection } from './connection.ts'
 import { isCacheError } from './core/errors.ts'
 import type { Entry, StoredEntry } from './core/entry.ts'
 import { isFresh } from './core/entry.ts'
 import type { HitTier } from './events.ts'
 import type { LocalEntry } from './memory/local-entry.ts'
-import { LocalEntry as Local } from './memory/local-entry.ts'
 import type { CallOptions, ResolvedSetEntry, ResolvedSetOptions } from './options.ts'
 import type { Parts } from './wiring.ts'
 
@@ -65,7 +64,7 @@ export class Answers {
   /** The value of an entry that was found, or the miss; what cannot be decoded here is a miss and an event. */
   answer(key: string, entry: LocalEntry | null | undefined, tier: HitTier): Found | undefined {
     const { reporter } = this.#parts
-    const found = entry ? this.#decode(entry) : undefined
+    const found = entry ? this.decode(entry) : undefined
     if (found === undefined) reporter.missed(key)
     else reporter.hit(key, tier)
     return found
@@ -83,7 +82,7 @@ export class Answers {
   }
 
   toEntry<T>(stored: StoredEntry): Entry<T> | undefined {
-    const found = this.#decode(new Local(stored, 0, this.#parts.mode, Infinity))
+    const found = this.#attempt(() => decodeValue(this.#parts.options.codec, stored))
     if (found === undefined) return undefined
     const { key, version, tags, createdAt, freshMs, keepMs } = stored
     return {
@@ -98,9 +97,13 @@ export class Answers {
     }
   }
 
-  #decode(entry: LocalEntry): Found | undefined {
+  decode(entry: LocalEntry): Found | undefined {
+    return this.#attempt(() => this.#parts.mode.fromLocal(entry))
+  }
+
+  #attempt(decode: () => unknown): Found | undefined {
     try {
-      return { value: this.#parts.mode.fromLocal(entry) }
+      return { value: decode() }
     } catch (error) {
       if (!isCacheError(error)) throw error
       this.#parts.reporter.report('error', { error, operation: 'decode' })

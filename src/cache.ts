@@ -158,11 +158,12 @@ export class PostgresCache implements Cache {
     loader: Loader<T, Previous>,
     options?: GetOrSetOptions,
   ): Promise<T> {
-    const { local, mode, reporter, loads } = this.#parts
+    const { local, reporter, loads } = this.#parts
     const entry = options?.fresh === true ? undefined : local.hit(key)
-    if (entry !== undefined) {
+    const held = entry === undefined ? undefined : this.#answers.decode(entry)
+    if (held !== undefined) {
       reporter.hit(key, 'local')
-      return mode.fromLocal(entry) as T
+      return held.value as T
     }
     assertKey(key)
     const resolved = resolveLoadOptions(options, this.#parts.options)

@@ -4,6 +4,7 @@
 import type { EncodedValue } from './codecs/values.ts'
 import type { Change } from './core/change.ts'
 import type { StoredEntry, Version } from './core/entry.ts'
+import { isCacheError } from './core/errors.ts'
 import { Batcher } from './memory/batcher.ts'
 import type { Budget } from './memory/budget.ts'
 import type { LocalView } from './memory/coherence.ts'
@@ -150,10 +151,21 @@ export class Writer {
   }
 
   #acknowledge(token: Token, { world, version, done, operation }: Written): void {
-    const { local, mode, localTtlMs } = this.#options
+    const { local } = this.#options
     if (!done || operation.kind !== 'write') return local.abandon(token)
-    const entry = new LocalEntry(toStored(operation.write, version), token.sentAt, mode, localTtlMs)
+    const entry = this.#toLocal(toStored(operation.write, version), token.sentAt)
     local.acknowledge(token, { world, entry, version })
+  }
+
+  // A codec that cannot decode what it encoded: the write has happened all the same, and whoever reads it hears of it.
+  #toLocal(stored: StoredEntry, sentAt: number): LocalEntry | null {
+    const { mode, localTtlMs } = this.#options
+    try {
+      return new LocalEntry(stored, sentAt, mode, localTtlMs)
+    } catch (error) {
+      if (!isCacheError(error)) throw error
+      return null
+    }
   }
 }
 
