@@ -621,9 +621,10 @@ begin
 end
 $$;
 
--- New deadlines for valid entries: touch (a ttl; null is no expiry; the length of the grace stays) and expire (stale from now on). The row becomes
--- this writer's, because others hold the old deadlines under the old version. Re-stamping as_of is sound because validity is judged in this very
--- snapshot, and needed because an invalidation that the former writer made before its own set is no longer told apart by written_by.
+-- New deadlines for valid entries: touch (a ttl; null is no expiry) and expire (stale from now on, and gone where there is no grace). The length of
+-- the grace stays. The row becomes this writer's, because others hold the old deadlines under the old version. Re-stamping as_of is sound because
+-- validity is judged in this very snapshot, and needed because an invalidation that the former writer made before its own set is no longer told
+-- apart by written_by.
 create function {{touch_entries}}(
   p_world text, p_lock_timeout text, p_keys text[], p_fresh_ms float8[], p_expire boolean,
   out version text, out touched text[]
@@ -644,7 +645,7 @@ begin
       seq = nextval('{{seq}}'),
       as_of = pg_current_snapshot(),
       fresh_until = t.fresh_until,
-      expires_at = case when p_expire then e.expires_at when isfinite(t.fresh_until) then t.fresh_until + t.grace else 'infinity' end
+      expires_at = case when isfinite(t.fresh_until) then t.fresh_until + t.grace else 'infinity' end
     from (
       select c.key,
         case

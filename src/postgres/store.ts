@@ -126,7 +126,7 @@ export class Store {
     return this.#restamp(world, touches, lockTimeoutMs, false)
   }
 
-  /** Stale from now on; the grace that is left stays. */
+  /** Stale from now on; the grace begins now. */
   expireMany(world: string, keys: readonly string[], lockTimeoutMs: number): Promise<TouchReply> {
     return this.#restamp(
       world,
