@@ -5,6 +5,7 @@
 -- postgres_cache.act is set by our own functions, in their definitions only, so that it ends with them:
 --   write    our own write in a transaction of its own   remove  the invalidations are appended already
 --   restamp  only as_of moves: nothing to tell            settle  a new world begins: nobody knows these rows
+--   quiet    no hint
 
 -- Appends the feed row; sends a hint unless the cluster sent one within the last 20 ms.
 -- NOTIFY takes a cluster-wide lock at commit and wakes every listener, so hints are rate-gated through a sequence: shared memory without locks.
@@ -30,7 +31,7 @@ begin
   values (v_txid, p_keys, p_tags, p_key_prefixes, p_tag_prefixes);
 
   -- abs(): a clock that was set back must not mute hints until it catches up.
-  if not p_hint or (select abs(v_now - g.last_value) < 20 from {{hint_gate}} as g) then
+  if not p_hint or current_setting('postgres_cache.act', true) = 'quiet' or (select abs(v_now - g.last_value) < 20 from {{hint_gate}} as g) then
     return;
   end if;
   -- PREPARE TRANSACTION refuses after NOTIFY, and a full queue fails COMMIT: a caller must never notice us.

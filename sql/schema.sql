@@ -137,6 +137,33 @@ exception when lock_not_available then
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION postgres_cache.append_invalidations(p_targets text[], p_prefixes text[])
+ RETURNS text
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if cardinality(p_targets) > 0 then
+    insert into "postgres_cache"."invalidations" (target) select t from unnest(p_targets) as t;
+  end if;
+  if cardinality(p_prefixes) > 0 then
+    insert into "postgres_cache"."prefix_invalidations" (prefix) select p from unnest(p_prefixes) as p;
+  end if;
+  return pg_current_xact_id()::text;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION postgres_cache.append_quietly(p_targets text[], p_prefixes text[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET "postgres_cache.act" TO 'quiet'
+AS $function$
+begin
+  perform "postgres_cache"."append_invalidations"(p_targets, p_prefixes);
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION postgres_cache.begin_own_write(p_world text)
  RETURNS postgres_cache.state
  LANGUAGE plpgsql
@@ -231,6 +258,47 @@ begin
   -- The hand starts a new round: two wraps from here every block has been visited whole.
   set trim_candidate = pg_current_snapshot(), trim_candidate_at = clock_timestamp(), trim_rounds_left = 2;
   return true;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION postgres_cache.check_pattern(p_table regclass, p_pattern text)
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_parts text[] := "postgres_cache"."parse_pattern"(p_pattern);
+  v_type record;
+begin
+  for i in 2 .. cardinality(v_parts) by 2 loop
+    select t.typtype, t.oid::regtype::text as name into v_type
+    from pg_attribute as a
+    join pg_type as t on t.oid = a.atttypid
+    where a.attrelid = p_table and a.attname = v_parts[i] and a.attnum > 0 and not a.attisdropped;
+    if not found then
+      raise exception 'postgres-cache: table % has no column %, named in pattern %', p_table, quote_ident(v_parts[i]), p_pattern
+        using errcode = 'undefined_column';
+    end if;
+    if v_type.typtype <> 'e'
+      and v_type.name not in ('smallint', 'integer', 'bigint', 'text', 'character varying', 'uuid', 'boolean') then
+      raise exception 'postgres-cache: column % of pattern % has type %: only integers, text, varchar, uuid, boolean and enums print alike in every session',
+        quote_ident(v_parts[i]), p_pattern, v_type.name using errcode = 'datatype_mismatch';
+    end if;
+  end loop;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION postgres_cache.delete(VARIADIC keys text[])
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_count bigint := (select count(*) from "postgres_cache"."live_entries" as e where e.key = any (keys));
+begin
+  perform "postgres_cache"."append_invalidations"(array(select distinct 'k' || k from unnest(keys) as k where k is not null), null);
+  return v_count;
 end
 $function$;
 
@@ -342,6 +410,45 @@ AS $function$
     or not exists (select from "postgres_cache"."entries" as e where e.key = k)
 $function$;
 
+CREATE OR REPLACE FUNCTION postgres_cache.get(key text)
+ RETURNS json
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select e.value from "postgres_cache"."live_entries" as e where e.key = $1
+$function$;
+
+CREATE OR REPLACE FUNCTION postgres_cache.invalidate(VARIADIC keys text[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  perform "postgres_cache"."append_invalidations"(array(select distinct 'k' || k from unnest(keys) as k where k is not null), null);
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION postgres_cache.invalidate_prefix(prefix text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  perform "postgres_cache"."append_invalidations"(null, array_remove(array['k' || prefix], null));
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION postgres_cache.invalidate_tags(VARIADIC tags text[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  perform "postgres_cache"."append_invalidations"(array(select distinct 't' || t from unnest(tags) as t where t is not null), null);
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION postgres_cache.invalidate_targets(p_world text, p_targets text[], p_prefixes text[], OUT version text)
  RETURNS text
  LANGUAGE plpgsql
@@ -403,6 +510,42 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION postgres_cache.parse_pattern(p_pattern text)
+ RETURNS text[]
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_parts text[] := array[''];
+  v_in_column boolean := false;
+  v_char text;
+  v_next text;
+  i integer := 1;
+begin
+  while i <= length(p_pattern) loop
+    v_char := substr(p_pattern, i, 1);
+    v_next := substr(p_pattern, i + 1, 1);
+    if not v_in_column and v_char in ('{', '}') and v_next = v_char then
+      v_parts[cardinality(v_parts)] := v_parts[cardinality(v_parts)] || v_char;
+      i := i + 1;
+    elsif not v_in_column and v_char = '{' or v_in_column and v_char = '}' then
+      v_in_column := not v_in_column;
+      v_parts := v_parts || ''::text;
+    elsif v_char = '}' or v_in_column and v_char = '{' then
+      raise exception 'postgres-cache: unbalanced braces in pattern %', p_pattern using errcode = 'invalid_parameter_value';
+    else
+      v_parts[cardinality(v_parts)] := v_parts[cardinality(v_parts)] || v_char;
+    end if;
+    i := i + 1;
+  end loop;
+  if v_in_column then
+    raise exception 'postgres-cache: unbalanced braces in pattern %', p_pattern using errcode = 'invalid_parameter_value';
+  end if;
+  return v_parts;
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION postgres_cache.place(OUT system_identifier bigint, OUT database_oid oid, OUT entries_oid oid, OUT timeline text)
  RETURNS record
  LANGUAGE plpgsql
@@ -439,6 +582,25 @@ begin
     perform "postgres_cache"."tell"(null, null, v_key_prefixes, v_tag_prefixes, true);
   end if;
   return null;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION postgres_cache.prune()
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_from bigint := 0;
+  v_step record;
+  v_removed bigint := 0;
+begin
+  while v_from is not null loop
+    v_step := "postgres_cache"."prune_blocks"(v_from, 64, 10000);
+    v_removed := v_removed + v_step.removed;
+    v_from := v_step.next;
+  end loop;
+  return v_removed;
 end
 $function$;
 
@@ -540,6 +702,77 @@ begin
     );
   get diagnostics v_count = row_count;
   return v_count;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION postgres_cache.set(key text, value json, ttl interval DEFAULT '00:05:00'::interval, tags text[] DEFAULT NULL::text[])
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_ms float8 := extract(epoch from ttl) * 1000;
+begin
+  if key is null or key = '' or value is null then
+    raise exception 'postgres-cache: key and value must be given; a JSON null is ''null''::json' using errcode = 'null_value_not_allowed';
+  end if;
+  if v_ms <= 0 then
+    raise exception 'postgres-cache: ttl must be positive, or null for no expiry, got %', ttl using errcode = 'invalid_parameter_value';
+  end if;
+  return (
+    select s.stored
+    from "postgres_cache"."set_in_transaction"(pg_current_snapshot(), key, value::text, null, null, nullif(array_remove(tags, null), '{}'), v_ms, v_ms) as s
+  );
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION postgres_cache.set_in_transaction(p_snapshot pg_snapshot, p_key text, p_value text, p_bytes bytea, p_codec text, p_tags text[], p_fresh_ms double precision, p_keep_ms double precision, OUT stored boolean, OUT txid text)
+ RETURNS record
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET lock_timeout TO '100ms'
+AS $function$
+declare
+  v_state "postgres_cache"."state";
+begin
+  txid := pg_current_xact_id()::text;
+  stored := false;
+  select s.* into v_state from "postgres_cache"."state" as s;
+  if pg_snapshot_xmax(p_snapshot) > pg_snapshot_xmax(v_state.load_fence)
+    and pg_snapshot_xmax(p_snapshot) > pg_snapshot_xmax(v_state.trim_fence) then
+    begin
+      insert into "postgres_cache"."entries" as e (
+        written_by, seq, created_at, fresh_until, expires_at, filled, key, as_of, codec, tags, value, bytes
+      )
+      values (
+        pg_current_xact_id(), nextval('"postgres_cache"."seq"'), clock_timestamp(),
+        coalesce(clock_timestamp() + p_fresh_ms * interval '1 ms', 'infinity'),
+        coalesce(clock_timestamp() + p_keep_ms * interval '1 ms', 'infinity'),
+        true, p_key, p_snapshot, p_codec, p_tags, p_value, p_bytes
+      )
+      on conflict (key) do update
+      set written_by = excluded.written_by,
+        seq = excluded.seq,
+        created_at = excluded.created_at,
+        fresh_until = excluded.fresh_until,
+        expires_at = excluded.expires_at,
+        filled = excluded.filled,
+        as_of = excluded.as_of,
+        codec = excluded.codec,
+        tags = excluded.tags,
+        value = excluded.value,
+        bytes = excluded.bytes
+      where e.written_by = excluded.written_by
+        or pg_visible_in_snapshot(e.written_by, excluded.as_of)
+        or e.filled and pg_snapshot_xmax(e.as_of) <= pg_snapshot_xmax(excluded.as_of);
+      stored := found;
+    exception when lock_not_available or serialization_failure or deadlock_detected then
+      stored := false;
+    end;
+  end if;
+  if not stored then
+    perform "postgres_cache"."append_invalidations"(array['k' || p_key], null);
+  end if;
 end
 $function$;
 
@@ -679,7 +912,7 @@ begin
   values (v_txid, p_keys, p_tags, p_key_prefixes, p_tag_prefixes);
 
   -- abs(): a clock that was set back must not mute hints until it catches up.
-  if not p_hint or (select abs(v_now - g.last_value) < 20 from "postgres_cache"."hint_gate" as g) then
+  if not p_hint or current_setting('postgres_cache.act', true) = 'quiet' or (select abs(v_now - g.last_value) < 20 from "postgres_cache"."hint_gate" as g) then
     return;
   end if;
   -- PREPARE TRANSACTION refuses after NOTIFY, and a full queue fails COMMIT: a caller must never notice us.
@@ -724,7 +957,7 @@ begin
       seq = nextval('"postgres_cache"."seq"'),
       as_of = pg_current_snapshot(),
       fresh_until = t.fresh_until,
-      expires_at = case when p_expire then e.expires_at when isfinite(t.fresh_until) then t.fresh_until + t.grace else 'infinity' end
+      expires_at = case when isfinite(t.fresh_until) then t.fresh_until + t.grace else 'infinity' end
     from (
       select c.key,
         case
@@ -742,6 +975,206 @@ begin
   select coalesce(array_agg(u.key), '{}') into touched from updated as u;
   version := pg_current_xact_id()::text;
 end
+$function$;
+
+CREATE OR REPLACE FUNCTION postgres_cache.trigger_arguments(p_arguments bytea)
+ RETURNS text[]
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_list text[] := '{}';
+  v_from integer := 1;
+begin
+  for i in 1 .. length(p_arguments) loop
+    if get_byte(p_arguments, i - 1) = 0 then
+      v_list := v_list || convert_from(substr(p_arguments, v_from, i - v_from), getdatabaseencoding());
+      v_from := i + 1;
+    end if;
+  end loop;
+  return v_list;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION postgres_cache.unwatch(p_table regclass)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET lock_timeout TO '1s'
+AS $function$
+declare
+  v_trigger record;
+  v_found boolean := false;
+begin
+  for v_trigger in
+    select t.tgname, t.tgrelid::regclass as relation
+    from pg_trigger as t
+    where t.tgfoid = '"postgres_cache"."watched"'::regproc and t.tgrelid in (select "postgres_cache"."watched_relations"(p_table))
+  loop
+    execute format('drop trigger %I on %s', v_trigger.tgname, v_trigger.relation);
+    v_found := true;
+  end loop;
+  return v_found;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION postgres_cache.watch(p_table regclass, p_keys text[] DEFAULT '{}'::text[], p_tags text[] DEFAULT '{}'::text[], p_hints boolean DEFAULT true)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET lock_timeout TO '1s'
+AS $function$
+declare
+  v_patterns text[] := array(
+    select 'k' || k from unnest(p_keys) as k where k is not null
+    union all
+    select 't' || t from unnest(p_tags) as t where t is not null
+  );
+  v_name text := 'postgres_cache_' || left(md5('postgres_cache.'), 8) || '_';
+  v_given text[];
+  v_arguments text;
+  v_relation regclass;
+begin
+  if cardinality(v_patterns) = 0 then
+    raise exception 'postgres-cache: a watch needs at least one pattern of keys or tags' using errcode = 'invalid_parameter_value';
+  end if;
+  if (select c.relkind not in ('r', 'p') from pg_class as c where c.oid = p_table) then
+    raise exception 'postgres-cache: % is not a table', p_table using errcode = 'wrong_object_type';
+  end if;
+  perform "postgres_cache"."check_pattern"(p_table, pattern) from unnest(v_patterns) as pattern;
+  v_given := (case when p_hints then 'hints' else 'quiet' end)::text || v_patterns;
+  if not exists (
+    select from "postgres_cache"."watched_relations"(p_table) as r
+    where (
+      select count(*) from pg_trigger as t
+      where t.tgrelid = r and t.tgfoid = '"postgres_cache"."watched"'::regproc and "postgres_cache"."trigger_arguments"(t.tgargs) = v_given
+    ) <> 4
+  ) then
+    return;
+  end if;
+  perform "postgres_cache"."unwatch"(p_table);
+
+  select string_agg(format('%L', a), ', ') into v_arguments
+  from unnest(v_given) as a;
+  for v_relation in select r from "postgres_cache"."watched_relations"(p_table) as r loop
+    execute format('create trigger %I after insert on %s referencing new table as added for each statement execute function "postgres_cache"."watched"(%s)', v_name || 'insert', v_relation, v_arguments);
+    execute format('create trigger %I after update on %s referencing old table as removed new table as added for each statement execute function "postgres_cache"."watched"(%s)', v_name || 'update', v_relation, v_arguments);
+    execute format('create trigger %I after delete on %s referencing old table as removed for each statement execute function "postgres_cache"."watched"(%s)', v_name || 'delete', v_relation, v_arguments);
+    execute format('create trigger %I after truncate on %s for each statement execute function "postgres_cache"."watched"(%s)', v_name || 'truncate', v_relation, v_arguments);
+  end loop;
+  perform "postgres_cache"."append_invalidations"(
+    array(select part[1] from unnest(v_patterns) as p, lateral (select "postgres_cache"."parse_pattern"(p) as part) as parsed where cardinality(part) = 1),
+    array(select part[1] from unnest(v_patterns) as p, lateral (select "postgres_cache"."parse_pattern"(p) as part) as parsed where cardinality(part) > 1)
+  );
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION postgres_cache.watched()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_max_targets constant integer := 1000; -- beyond it one prefix says it for all
+  v_source text := case tg_op
+    when 'INSERT' then 'select * from added'
+    when 'UPDATE' then 'select * from removed union all select * from added'
+    when 'DELETE' then 'select * from removed'
+  end;
+  v_any boolean := true;
+  v_parts text[];
+  v_expression text;
+  v_found text[];
+  v_targets text[] := '{}';
+  v_prefixes text[] := '{}';
+begin
+  if tg_op <> 'TRUNCATE' then
+    execute format('select exists (%s)', v_source) into v_any;
+  end if;
+  if not v_any then
+    return null;
+  end if;
+
+  for i in 1 .. tg_nargs - 1 loop
+    v_parts := "postgres_cache"."parse_pattern"(tg_argv[i]);
+    if cardinality(v_parts) = 1 then
+      v_targets := v_targets || v_parts[1];
+    elsif tg_op = 'TRUNCATE' then
+      v_prefixes := v_prefixes || v_parts[1];
+    else
+      -- A null in a column names no key: the expression is null.
+      select string_agg(case when n % 2 = 1 then format('%L', part) else format('r.%I::text', part) end, ' || ' order by n)
+      into v_expression
+      from unnest(v_parts) with ordinality as p (part, n);
+      begin
+        execute format(
+          'select array_agg(d.t) from (select distinct %s as t from (%s) as r limit %s) as d where d.t is not null',
+          v_expression, v_source, v_max_targets + 2
+        ) into v_found;
+      exception when undefined_column then
+        -- The column was renamed or dropped since: the caller must not notice, and too much is invalidated rather than too little.
+        v_found := null;
+        v_prefixes := v_prefixes || v_parts[1];
+      end;
+      if cardinality(v_found) > v_max_targets then
+        v_prefixes := v_prefixes || v_parts[1];
+      else
+        v_targets := v_targets || v_found;
+      end if;
+    end if;
+  end loop;
+
+  if tg_argv[0] = 'quiet' then
+    perform "postgres_cache"."append_quietly"(v_targets, v_prefixes);
+  else
+    perform "postgres_cache"."append_invalidations"(v_targets, v_prefixes);
+  end if;
+  return null;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION postgres_cache.watched_relations(p_table regclass)
+ RETURNS SETOF regclass
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select p_table
+  union
+  select t.relid from pg_partition_tree(p_table) as t join pg_class as c on c.oid = t.relid where c.relkind in ('r', 'p')
+$function$;
+
+CREATE OR REPLACE FUNCTION postgres_cache.watches(OUT table_name text, OUT keys text[], OUT tags text[], OUT hints boolean, OUT unwatched_partitions text[])
+ RETURNS SETOF record
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select w.relation::text,
+    array(select substr(a, 2) from unnest(w.arguments[2:]) as a where starts_with(a, 'k')),
+    array(select substr(a, 2) from unnest(w.arguments[2:]) as a where starts_with(a, 't')),
+    w.arguments[1] = 'hints',
+    array(
+      select r::text
+      from "postgres_cache"."watched_relations"(w.relation) as r
+      where not exists (select from pg_trigger as t where t.tgrelid = r and t.tgfoid = '"postgres_cache"."watched"'::regproc)
+      order by 1
+    )
+  from (
+    select t.tgrelid::regclass as relation, "postgres_cache"."trigger_arguments"(t.tgargs) as arguments
+    from pg_trigger as t
+    join pg_class as c on c.oid = t.tgrelid
+    where t.tgfoid = '"postgres_cache"."watched"'::regproc
+      and t.tgname like '%\_truncate'
+      -- A partition shows as its parent.
+      and not exists (
+        select from pg_inherits as i join pg_trigger as p on p.tgrelid = i.inhparent
+        where i.inhrelid = t.tgrelid and p.tgfoid = t.tgfoid and c.relispartition
+      )
+  ) as w
+  order by 1
 $function$;
 
 CREATE OR REPLACE FUNCTION postgres_cache.write_entries(p_world text, p_lock_timeout text, p_keys text[], p_values text[], p_bytes bytea[], p_codecs text[], p_tags text[], p_fresh_ms double precision[], p_keep_ms double precision[], p_tokens pg_snapshot[], OUT version text, OUT refused text[])
@@ -811,6 +1244,19 @@ begin
   end;
 end
 $function$;
+
+create view postgres_cache.live_entries as
+ SELECT key,
+        CASE
+            WHEN ((codec IS NULL) AND (value IS NOT NULL)) THEN (value)::json
+            ELSE NULL::json
+        END AS value,
+    tags,
+    created_at,
+    NULLIF(fresh_until, 'infinity'::timestamp with time zone) AS fresh_until,
+    NULLIF(expires_at, 'infinity'::timestamp with time zone) AS expires_at
+   FROM postgres_cache.valid_entries e
+  WHERE (fresh_until > statement_timestamp());
 
 create view postgres_cache.valid_entries as
  SELECT written_by,

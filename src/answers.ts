@@ -9,7 +9,7 @@ import type { Entry, StoredEntry } from './core/entry.ts'
 import { isFresh } from './core/entry.ts'
 import type { HitTier } from './events.ts'
 import type { LocalEntry } from './memory/local-entry.ts'
-import type { CallOptions, ResolvedSetEntry, ResolvedSetOptions } from './options.ts'
+import type { CallOptions, GetOptions, ResolvedSetEntry, ResolvedSetOptions } from './options.ts'
 import type { Parts } from './wiring.ts'
 
 /** A found value, so that a stored null is told from a miss. */
@@ -74,6 +74,47 @@ export class Answers {
   answerStale(key: string): Found | undefined {
     const entry = this.#parts.local.lastKnown(key)
     return this.answer(key, entry?.graced === true ? entry : undefined, 'stale')
+  }
+
+  /** From the store, or what may stand in for it. */
+  findOne(key: string, options: GetOptions | undefined): Promise<Found | undefined> {
+    const { reader } = this.#parts
+    return this.tolerate(
+      'get',
+      options,
+      async () => {
+        const entry = await (options?.fresh === true ? reader.findFresh(key) : reader.find(key))
+        return this.answer(key, entry, 'store')
+      },
+      () => this.answerStale(key),
+    )
+  }
+
+  /** From the local cache where it may answer, and in one go from the store for the rest. */
+  async find(
+    keys: ReadonlySet<string>,
+    options: GetOptions | undefined,
+  ): Promise<Map<string, Found | undefined>> {
+    const { local, reader } = this.#parts
+    const found = new Map<string, Found | undefined>()
+    const missing: string[] = []
+    for (const key of keys) {
+      const entry = options?.fresh === true ? undefined : local.hit(key)
+      if (entry === undefined) missing.push(key)
+      else found.set(key, this.answer(key, entry, 'local'))
+    }
+    if (missing.length === 0) return found
+    const answers = await this.tolerate(
+      'getMany',
+      options,
+      async () => {
+        const read = await reader.findMany(missing)
+        return missing.map((key, i) => this.answer(key, read[i], 'store'))
+      },
+      () => missing.map((key) => this.answerStale(key)),
+    )
+    for (const [i, key] of missing.entries()) found.set(key, answers[i])
+    return found
   }
 
   encode({ key, value, ...options }: ResolvedSetEntry): EncodedEntry {

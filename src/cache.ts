@@ -1,29 +1,33 @@
 // The facade: every public call, what it checks before anything is sent, and what it falls back to.
 
 import { abortable } from './abortable.ts'
-import { Answers, type Found } from './answers.ts'
-import { closedError } from './connection.ts'
-import type { Cache, CacheStats, Loader } from './contract.ts'
+import { Answers } from './answers.ts'
+import type { Cache, CacheStats, Loader, TransactionCache, TransactionLike, Watch } from './contract.ts'
 import { systemClock } from './core/clock.ts'
 import { type Duration, parseTtl } from './core/duration.ts'
 import type { Entry } from './core/entry.ts'
-import { assertKey, assertPrefix } from './core/key.ts'
+import { assertKey, assertPrefix, assertTags } from './core/key.ts'
 import type { CacheEvents, CacheListener } from './events.ts'
 import {
   type CacheOptions,
   type CallOptions,
+  type EntryOptions,
   type GetOptions,
   type GetOrSetOptions,
   resolveLoadOptions,
   resolveOptions,
   resolveScanOptions,
   resolveSetEntry,
+  resolveSetOptions,
+  resolveWatchOptions,
   type ScanOptions,
   type SetEntry,
   type SetOptions,
+  type WatchOptions,
 } from './options.ts'
+import { Namespace } from './namespace.ts'
 import { isSchemaCurrent, migrateSchema, readSchemaVersion, renderMigrations } from './schema.ts'
-import { type Parts, wire } from './wiring.ts'
+import { type Parts, shutDown, wire } from './wiring.ts'
 
 /**
  * A distributed cache in PostgreSQL, with a bounded local cache in front of it that never lags more than `maxStaleness`.
@@ -94,25 +98,8 @@ export class PostgresCache implements Cache {
   }
 
   async getMany<T = unknown>(keys: readonly string[], options?: GetOptions): Promise<(T | undefined)[]> {
-    const { local, reader } = this.#parts
     for (const key of keys) assertKey(key)
-    const found = new Map<string, Found | undefined>()
-    const missing: string[] = []
-    for (const key of new Set(keys)) {
-      const entry = options?.fresh === true ? undefined : local.hit(key)
-      if (entry === undefined) missing.push(key)
-      else found.set(key, this.#answers.answer(key, entry, 'local'))
-    }
-    const answers = await this.#answers.tolerate(
-      'getMany',
-      options,
-      async () => {
-        const read = missing.length === 0 ? [] : await reader.findMany(missing)
-        return missing.map((key, i) => this.#answers.answer(key, read[i], 'store'))
-      },
-      () => missing.map((key) => this.#answers.answerStale(key)),
-    )
-    for (const [i, key] of missing.entries()) found.set(key, answers[i])
+    const found = await this.#answers.find(new Set(keys), options)
     return keys.map((key) => found.get(key)?.value as T | undefined)
   }
 
@@ -211,6 +198,38 @@ export class PostgresCache implements Cache {
     await this.#invalidatePrefix('', options)
   }
 
+  async invalidateTags(tags: string | readonly string[], options?: CallOptions): Promise<void> {
+    const { writer, reporter } = this.#parts
+    const distinct = assertTags(typeof tags === 'string' ? [tags] : tags)
+    await this.#answers.send(options, () => writer.invalidate({ tags: distinct }))
+    reporter.report('invalidated', { tags: distinct })
+  }
+
+  namespace(name: string, defaults: EntryOptions = {}): Cache {
+    resolveSetOptions(defaults, this.#parts.options)
+    return new Namespace(this, name, defaults)
+  }
+
+  async withTransaction(tx: TransactionLike): Promise<TransactionCache> {
+    return this.#answers.send(undefined, () => this.#parts.beginTransaction(tx))
+  }
+
+  async watch(table: string, options: WatchOptions): Promise<void> {
+    const { gate, watches } = this.#parts
+    const patterns = resolveWatchOptions(options)
+    await this.#answers.send(undefined, () => gate.pass('watch', () => watches.watch(table, patterns)))
+  }
+
+  async unwatch(table: string): Promise<boolean> {
+    const { gate, watches } = this.#parts
+    return this.#answers.send(undefined, () => gate.pass('unwatch', () => watches.unwatch(table)))
+  }
+
+  async watches(): Promise<Watch[]> {
+    const { gate, watches } = this.#parts
+    return this.#answers.send(undefined, () => gate.pass('watches', () => watches.list()))
+  }
+
   async touch(key: string, ttl: Duration | null, options?: CallOptions): Promise<boolean> {
     assertKey(key)
     const ttlMs = parseTtl(ttl, 'ttl')
@@ -260,17 +279,7 @@ export class PostgresCache implements Cache {
 
   async #read(key: string, options: GetOptions | undefined): Promise<unknown> {
     assertKey(key)
-    const { reader } = this.#parts
-    const found = await this.#answers.tolerate(
-      'get',
-      options,
-      async () => {
-        const entry = await (options?.fresh === true ? reader.findFresh(key) : reader.find(key))
-        return this.#answers.answer(key, entry, 'store')
-      },
-      () => this.#answers.answerStale(key),
-    )
-    return found?.value
+    return (await this.#answers.findOne(key, options))?.value
   }
 
   async #invalidatePrefix(prefix: string, options: CallOptions | undefined): Promise<void> {
@@ -278,16 +287,4 @@ export class PostgresCache implements Cache {
     await this.#answers.send(options, () => writer.invalidate({ keyPrefixes: [prefix] }))
     reporter.report('invalidated', { prefix })
   }
-}
-
-// What is under way is waited for, from the outside in; then nothing is left that could need a connection.
-async function shutDown({ connection, loads, reader, writer, background, local }: Parts): Promise<void> {
-  connection.close()
-  await loads.drain()
-  await Promise.all([reader.drain(), writer.drain()])
-  reader.close(closedError())
-  writer.close(closedError())
-  await background.close()
-  local.close()
-  await connection.disconnect()
 }

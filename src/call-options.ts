@@ -1,6 +1,6 @@
 // Options of single calls, documented once, and turned once into a complete value.
 
-import { invalid } from './core/check.ts'
+import { checkBoolean, fillDefaults, invalid } from './core/check.ts'
 import { type Duration, parseDuration, parseTimeout, parseTtl } from './core/duration.ts'
 import { assertKey, assertPrefix, assertTag, assertTags } from './core/key.ts'
 
@@ -41,6 +41,16 @@ export interface GetOrSetOptions extends EntryOptions, GetOptions {
 export interface ScanOptions extends CallOptions {
   readonly prefix?: string | undefined
   readonly tag?: string | undefined
+}
+
+/** Patterns: text with names of columns in braces; a literal brace is written twice. A null column names nothing. */
+export interface WatchOptions {
+  /** @default [] */
+  readonly keys?: readonly string[] | undefined
+  /** @default [] */
+  readonly tags?: readonly string[] | undefined
+  /** Whether changes are told by notification, too, and not only in the next sync of others. @default true */
+  readonly hints?: boolean | undefined
 }
 
 /** What calls leave out. */
@@ -122,6 +132,21 @@ export function resolveScanOptions(options: ScanOptions | undefined): ResolvedSc
   assertPrefix(prefix, 'allowed')
   if (tag !== undefined) assertTag(tag)
   return { prefix, tag, signal }
+}
+
+export function resolveWatchOptions(options: WatchOptions): ResolvedWatchOptions {
+  const given = fillDefaults(options, { keys: [], tags: [], hints: true }, 'watch')
+  const keys = checkPatterns(given.keys, 'keys')
+  const tags = checkPatterns(given.tags, 'tags')
+  if (keys.length + tags.length === 0) throw invalid('watch', 'at least one pattern in keys or tags', options)
+  return { keys, tags, hints: checkBoolean(given.hints, 'hints') }
+}
+
+function checkPatterns(given: unknown, option: string): readonly string[] {
+  const isPattern = (item: unknown): boolean =>
+    typeof item === 'string' && item !== '' && item.isWellFormed() && !item.includes('\0')
+  if (Array.isArray(given) && given.every(isPattern)) return given as string[]
+  throw invalid(option, 'an array of patterns such as "user:{id}"', given)
 }
 
 function isPair(entry: SetEntry): entry is readonly [string, unknown] {

@@ -11,6 +11,7 @@ import type {
   ScanOptions,
   SetEntry,
   SetOptions,
+  WatchOptions,
 } from './options.ts'
 
 /**
@@ -78,6 +79,14 @@ export interface Cache {
   /** As delete, without reading: whatever is stored or being loaded under these keys is no longer served. */
   invalidate(keys: string | readonly string[], options?: CallOptions): Promise<void>
 
+  /**
+   * Invalidates every entry that carries one of the tags, at a cost that does not depend on their number.
+   *
+   * @example
+   * await cache.invalidateTags(['users', `org:${org.id}`])
+   */
+  invalidateTags(tags: string | readonly string[], options?: CallOptions): Promise<void>
+
   /** Invalidates every key that starts with `prefix`, at a cost that does not depend on their number. */
   deleteByPrefix(prefix: string, options?: CallOptions): Promise<void>
 
@@ -95,6 +104,43 @@ export interface Cache {
 
   /** The live entries, page by page from the store. Writes meanwhile may or may not show. */
   entries<T = unknown>(options?: ScanOptions): AsyncIterable<Entry<T>>
+
+  /**
+   * The same interface over keys that begin with `name:`, with defaults of its own; `clear()` is one append. Tags are
+   * shared by the whole cache. It need not be closed.
+   *
+   * @example
+   * const users = cache.namespace('users', { ttl: '10m' })
+   */
+  namespace(name: string, defaults?: EntryOptions): Cache
+
+  /**
+   * The cache inside a transaction that was begun on `tx`: what is done through it is visible to nobody before the
+   * commit, and gone on rollback, to a savepoint too. Invalidations never wait and never make the transaction fail.
+   *
+   * @example
+   * await client.query('begin')
+   * const cached = await cache.withTransaction(client)
+   * await client.query('update users set name = $1 where id = $2', [name, id])
+   * await cached.invalidate(`user:${id}`)
+   * await client.query('commit')
+   */
+  withTransaction(tx: TransactionLike): Promise<TransactionCache>
+
+  /**
+   * From now on every change of the table, by whatever program, invalidates the keys and tags that the patterns name, in
+   * the transaction that makes it. `{column}` stands for the old and the new value of a column. Idempotent. Needs
+   * ownership of the table or the TRIGGER right on it. `table` is SQL: `users`, `sales."Order Lines"`.
+   *
+   * @example
+   * await cache.watch('users', { keys: ['user:{id}'], tags: ['users', 'org:{org_id}'] })
+   */
+  watch(table: string, options: WatchOptions): Promise<void>
+
+  /** False: the table was not watched. */
+  unwatch(table: string): Promise<boolean>
+
+  watches(): Promise<Watch[]>
 
   /** Does now what the sweeper does in the background. Resolves to the number of rows removed. */
   prune(options?: CallOptions): Promise<number>
@@ -134,4 +180,33 @@ export interface CacheStats extends CacheCounters {
   readonly local: { readonly entries: number; readonly bytes: number }
   /** Bytes of reads and writes under way; at most `maxPending`. */
   readonly pendingBytes: number
+}
+
+/** The part of a `pg` client that withTransaction uses. */
+export interface TransactionLike {
+  query(text: string, values: unknown[]): Promise<{ rows: unknown[] }>
+}
+
+/** What withTransaction returns. Usable until the transaction ends; then calls reject with `transaction-ended`. */
+export interface TransactionCache {
+  /** As the transaction sees it: its own changes, and in REPEATABLE READ the same as its rows. */
+  get<T = unknown>(key: string): Promise<T | undefined>
+  /**
+   * Stored when the transaction commits. Where another transaction has written the key since withTransaction was
+   * called, or holds it for more than 100 ms, the key is invalidated instead.
+   */
+  set(key: string, value: unknown, options?: EntryOptions): Promise<void>
+  delete(key: string): Promise<void>
+  invalidate(keys: string | readonly string[]): Promise<void>
+  invalidateTags(tags: string | readonly string[]): Promise<void>
+  deleteByPrefix(prefix: string): Promise<void>
+}
+
+export interface Watch {
+  readonly table: string
+  readonly keys: readonly string[]
+  readonly tags: readonly string[]
+  readonly hints: boolean
+  /** Added since: statements that name them go unnoticed until watch() is called again. */
+  readonly unwatchedPartitions: readonly string[]
 }

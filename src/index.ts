@@ -2,12 +2,27 @@
 
 export { PostgresCache } from './cache.ts'
 export { NullCache } from './null-cache.ts'
-export type { Cache, CacheStats, LoadContext, Loader } from './contract.ts'
+export type {
+  Cache,
+  CacheStats,
+  LoadContext,
+  Loader,
+  TransactionCache,
+  TransactionLike,
+  Watch,
+} from './contract.ts'
 export { CacheError, type CacheErrorCode, isCacheError } from './core/errors.ts'
 export type { Duration } from './core/duration.ts'
 export type { Entry } from './core/entry.ts'
 export type { Codec } from './codecs/codec.ts'
-export type { CacheCounters, CacheEvents, CacheListener, HitTier } from './events.ts'
+export type {
+  CacheCounters,
+  CacheEvents,
+  CacheListener,
+  EvictionReason,
+  FlushReason,
+  HitTier,
+} from './events.ts'
 export type {
   CacheOptions,
   CallOptions,
@@ -22,4 +37,5 @@ export type {
   SetEntry,
   SetOptions,
   StoreOptions,
+  WatchOptions,
 } from './options.ts'

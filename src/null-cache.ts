@@ -2,11 +2,20 @@
 // the real one, so that a mistake shows in development and not first in production.
 
 import { encodeValue } from './codecs/values.ts'
-import type { Cache, CacheStats, LoadContext, Loader } from './contract.ts'
+import type {
+  Cache,
+  CacheStats,
+  LoadContext,
+  Loader,
+  TransactionCache,
+  TransactionLike,
+  Watch,
+} from './contract.ts'
 import { type Duration, parseTtl } from './core/duration.ts'
 import type { Entry } from './core/entry.ts'
-import { assertKey, assertPrefix } from './core/key.ts'
+import { assertKey, assertPrefix, assertTags } from './core/key.ts'
 import { type CacheEvents, type CacheListener, Reporter } from './events.ts'
+import { Namespace } from './namespace.ts'
 import {
   type CacheOptions,
   type CallOptions,
@@ -17,11 +26,13 @@ import {
   type ScanOptions,
   type SetEntry,
   type SetOptions,
+  type WatchOptions,
   resolveLoadOptions,
   resolveOptions,
   resolveScanOptions,
   resolveSetEntry,
   resolveSetOptions,
+  resolveWatchOptions,
 } from './options.ts'
 
 /**
@@ -110,6 +121,11 @@ export class NullCache implements Cache {
     this.#check(typeof keys === 'string' ? [keys] : keys, options)
   }
 
+  async invalidateTags(tags: string | readonly string[], options?: CallOptions): Promise<void> {
+    assertTags(typeof tags === 'string' ? [tags] : tags)
+    this.#check([], options)
+  }
+
   async deleteByPrefix(prefix: string, options?: CallOptions): Promise<void> {
     assertPrefix(prefix)
     this.#check([], options)
@@ -138,6 +154,34 @@ export class NullCache implements Cache {
   async *entries<T = unknown>(options?: ScanOptions): AsyncIterable<Entry<T>> {
     resolveScanOptions(options)
     yield* []
+  }
+
+  namespace(name: string, defaults: EntryOptions = {}): Cache {
+    resolveSetOptions(defaults, this.#options)
+    return new Namespace(this, name, defaults)
+  }
+
+  async withTransaction(_tx: TransactionLike): Promise<TransactionCache> {
+    return {
+      get: (key) => this.get(key),
+      set: (key, value, options) => this.set(key, value, options),
+      delete: async (key) => void (await this.delete(key)),
+      invalidate: (keys) => this.invalidate(keys),
+      invalidateTags: (tags) => this.invalidateTags(tags),
+      deleteByPrefix: (prefix) => this.deleteByPrefix(prefix),
+    }
+  }
+
+  async watch(_table: string, options: WatchOptions): Promise<void> {
+    resolveWatchOptions(options)
+  }
+
+  async unwatch(_table: string): Promise<boolean> {
+    return false
+  }
+
+  async watches(): Promise<Watch[]> {
+    return []
   }
 
   async prune(options?: CallOptions): Promise<number> {

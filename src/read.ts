@@ -109,7 +109,7 @@ export class Reader {
     const { local, sync, mode, localTtlMs } = this.#options
     const entry = this.#toLocal(read.entry, token.sentAt, mode, localTtlMs)
     const outcome = local.settle(token, { world: read.world, entry, version: read.entry?.version ?? null })
-    if (outcome === 'foreign-world') sync.wake()
+    if (outcome === 'foreign-world') sync.worldChanged()
     return read.entry !== null && isFresh(read.entry) ? entry : null
   }
 

@@ -32,19 +32,19 @@ export class RunningLoad implements LoadContext {
     this.#options = options
   }
 
-  set(options: EntryOptions): void {
+  readonly set = (options: EntryOptions): void => {
     // Wrong options throw here, in the loader that named them.
     resolveSetOptions(options, this.#options)
     this.#own = { ...this.#own, ...options }
   }
 
-  skip<V>(value: V): V {
+  readonly skip = <V>(value: V): V => {
     this.#skipped = { value }
     return value
   }
 
   skips(value: unknown): boolean {
-    return this.#skipped !== undefined && this.#skipped.value === value
+    return this.#skipped !== undefined && Object.is(this.#skipped.value, value)
   }
 
   resolve(): ResolvedSetOptions {

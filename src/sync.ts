@@ -4,16 +4,20 @@
 import type { Hint } from './core/change.ts'
 import type { Clock } from './core/clock.ts'
 import { CacheError, isCacheError } from './core/errors.ts'
+import { hasEnded } from './core/snapshot.ts'
 import type { Reporter } from './events.ts'
 import type { Gate } from './gate.ts'
 import type { Background, Cancel } from './memory/background.ts'
+import type { Targets } from './memory/bypass.ts'
 import type { LocalView } from './memory/coherence.ts'
-import type { Feed } from './postgres/feed.ts'
+import type { Feed, FeedReply } from './postgres/feed.ts'
 
 // The gate for hints of sql/0002_changes.sql is 20 ms wide: what it left out is committed by then.
 const TRAILING_MS = 25
 // A lease is renewed when this share of it is left, so that a slow sync does not let it lapse.
 const RENEW_AT = 0.5
+// A caller's transaction is looked for this long after it touched something, then twice as long, and so on.
+const CHASE_MS = 50
 
 export interface SyncOptions {
   readonly maxStalenessMs: number
@@ -32,6 +36,8 @@ export class Sync {
   #running: Promise<void> | undefined
   #next: Promise<void> | undefined
   #trailing: Cancel | undefined
+  readonly #followed = new Map<Targets, string>()
+  #chasing = false
 
   constructor(options: SyncOptions) {
     this.#options = options
@@ -75,6 +81,18 @@ export class Sync {
     void this.#options.background.run(() => this.#renew())
   }
 
+  /** A reply came from another world than the last sync. */
+  worldChanged(): void {
+    if (this.#running === undefined) void this.#options.background.run(() => this.#renew())
+  }
+
+  /** What a caller's transaction has touched goes past the local cache until a sync sees that it has ended. */
+  follow(txid: string, targets: Targets): void {
+    this.#followed.set(targets, txid)
+    this.#options.local.bypass(targets)
+    this.#chase(CHASE_MS)
+  }
+
   hinted(hint: Hint): void {
     const { local, background } = this.#options
     if (hint.kind === 'change') local.apply(hint.change)
@@ -106,6 +124,7 @@ export class Sync {
         await gate.pass('sync', () => feed.settleWorld())
         reply = await gate.pass('sync', () => feed.read(null))
       }
+      const finished = this.#takeFinished(reply)
       this.#cursor = reply.cursor
       this.#world = reply.world
       local.synced({
@@ -114,7 +133,7 @@ export class Sync {
         cursor: reply.complete ? 'continued' : 'gap',
         changes: reply.changes,
         databaseNow: reply.databaseNow,
-        finished: [],
+        finished,
       })
       reporter.report('synced', {
         ms: this.#options.clock.monotonic() - started,
@@ -137,6 +156,24 @@ export class Sync {
       if (isCacheError(error) && !this.#options.background.closed)
         this.#options.reporter.report('error', { error, operation: 'sync' })
     }
+  }
+
+  // Nobody tells us when a caller commits: asked for, less and less often.
+  #chase(ms: number): void {
+    if (this.#chasing || this.#followed.size === 0) return
+    this.#chasing = true
+    this.#options.background.once(ms, async () => {
+      await this.#renew()
+      this.#chasing = false
+      this.#chase(Math.min(ms * 2, this.#options.maxStalenessMs * RENEW_AT))
+    })
+  }
+
+  #takeFinished({ cursor, world }: FeedReply): Targets[] {
+    // The ids of another world say nothing; its entries are gone.
+    const finished = [...this.#followed].filter(([, txid]) => world !== this.#world || hasEnded(txid, cursor))
+    for (const [targets] of finished) this.#followed.delete(targets)
+    return finished.map(([targets]) => targets)
   }
 
   #leaseLeft(): number {

@@ -1,7 +1,7 @@
 // Puts the parts of a cache together, in one step. Nothing is sent and no timer runs before it connects.
 
 import { decodeValue } from './codecs/values.ts'
-import { Connection } from './connection.ts'
+import { closedError, Connection } from './connection.ts'
 import type { Clock } from './core/clock.ts'
 import { Reporter } from './events.ts'
 import { Gate } from './gate.ts'
@@ -21,15 +21,19 @@ import { createNames } from './postgres/names.ts'
 import { createPool } from './postgres/pool.ts'
 import { createStatements } from './postgres/statements.ts'
 import { Store } from './postgres/store.ts'
+import { type TransactionClient, TransactionStore } from './postgres/transactions.ts'
+import { Watches } from './postgres/watch.ts'
 import { Reader } from './read.ts'
 import { Scan } from './scan.ts'
 import { Sync } from './sync.ts'
+import { Transaction } from './transaction.ts'
 import { Writer } from './write.ts'
 
 export interface Parts {
   readonly options: ResolvedOptions
   readonly reporter: Reporter
   readonly background: Background
+  readonly gate: Gate
   readonly budget: Budget
   readonly mode: ValueMode
   readonly local: LocalView
@@ -39,6 +43,9 @@ export interface Parts {
   readonly loads: Loads
   readonly scan: Scan
   readonly connection: Connection
+  readonly watches: Watches
+  /** Begins the cache's part of a transaction on the caller's connection. */
+  readonly beginTransaction: (tx: TransactionClient) => Promise<Transaction>
 }
 
 export function wire(options: ResolvedOptions, clock: Clock): Parts {
@@ -124,6 +131,7 @@ export function wire(options: ResolvedOptions, clock: Clock): Parts {
     options,
     reporter,
     background,
+    gate,
     budget,
     mode,
     local,
@@ -133,6 +141,8 @@ export function wire(options: ResolvedOptions, clock: Clock): Parts {
     loads,
     scan: new Scan(store, gate),
     connection,
+    watches: new Watches(driver, names),
+    beginTransaction: async (tx) => new Transaction(await TransactionStore.begin(tx, names), sync, options),
   }
 }
 
@@ -154,4 +164,23 @@ function createLocal(
       flushed: (reason, entries) => reporter.report('flushed', { reason, entries }),
     },
   })
+}
+
+/** Ends what wire() made: what is under way is waited for, from the outside in; then nothing is left that could need a connection. */
+export async function shutDown({
+  connection,
+  loads,
+  reader,
+  writer,
+  background,
+  local,
+}: Parts): Promise<void> {
+  connection.close()
+  await loads.drain()
+  await Promise.all([reader.drain(), writer.drain()])
+  reader.close(closedError())
+  writer.close(closedError())
+  await background.close()
+  local.close()
+  await connection.disconnect()
 }

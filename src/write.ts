@@ -178,12 +178,28 @@ function mergeSets(earlier: Operation, later: Operation): Operation | undefined 
 function toWrite(
   key: string,
   value: EncodedValue,
-  { ttlMs, graceMs, tags }: ResolvedSetOptions,
+  options: ResolvedSetOptions,
   token: string | null,
 ): Operation {
-  const { text, bytes, codec, size } = value
-  const keepMs = ttlMs === null ? null : ttlMs + graceMs
-  return { kind: 'write', key, size, write: { key, text, bytes, codec, tags, freshMs: ttlMs, keepMs, token } }
+  return { kind: 'write', key, size: value.size, write: toEntryWrite(key, value, options, token) }
+}
+
+export function toEntryWrite(
+  key: string,
+  { text, bytes, codec }: EncodedValue,
+  { ttlMs, graceMs, tags }: ResolvedSetOptions,
+  token: string | null,
+): EntryWrite {
+  return {
+    key,
+    text,
+    bytes,
+    codec,
+    tags,
+    freshMs: ttlMs,
+    keepMs: ttlMs === null ? null : ttlMs + graceMs,
+    token,
+  }
 }
 
 function toStored(write: EntryWrite, version: Version): StoredEntry {

@@ -32,6 +32,7 @@
  * Loads and lifetime:
  * - `load-timeout`: the loader did not settle within `loadTimeout`; make it faster, or raise the option.
  * - `reentrant-load`: a loader called `getOrSet` for the key it is loading; load that value directly instead.
+ * - `transaction-ended`: the transaction of `withTransaction` is over, or none was begun; call it after BEGIN.
  * - `closed`: `close()` was called; make a new cache.
  */
 export type CacheErrorCode =
@@ -52,6 +53,7 @@ export type CacheErrorCode =
   | 'settings-mismatch'
   | 'load-timeout'
   | 'reentrant-load'
+  | 'transaction-ended'
   | 'locked'
   | 'read-only'
   | 'closed'

@@ -194,6 +194,7 @@ where pg_snapshot_xmax(e.as_of) > (select pg_snapshot_xmax(s.trim_fence) from {{
 -- postgres_cache.act is set by our own functions, in their definitions only, so that it ends with them:
 --   write    our own write in a transaction of its own   remove  the invalidations are appended already
 --   restamp  only as_of moves: nothing to tell            settle  a new world begins: nobody knows these rows
+--   quiet    no hint
 
 -- Appends the feed row; sends a hint unless the cluster sent one within the last 20 ms.
 -- NOTIFY takes a cluster-wide lock at commit and wakes every listener, so hints are rate-gated through a sequence: shared memory without locks.
@@ -219,7 +220,7 @@ begin
   values (v_txid, p_keys, p_tags, p_key_prefixes, p_tag_prefixes);
 
   -- abs(): a clock that was set back must not mute hints until it catches up.
-  if not p_hint or (select abs(v_now - g.last_value) < 20 from {{hint_gate}} as g) then
+  if not p_hint or current_setting('postgres_cache.act', true) = 'quiet' or (select abs(v_now - g.last_value) < 20 from {{hint_gate}} as g) then
     return;
   end if;
   -- PREPARE TRANSACTION refuses after NOTIFY, and a full queue fails COMMIT: a caller must never notice us.
@@ -934,6 +935,467 @@ begin
     when p_from + p_blocks < v_pages then p_from + p_blocks
   end;
 end
+$$;
+`,
+  },
+  {
+    version: 5,
+    name: 'transactions',
+    breaking: true,
+    sql: `--! breaking
+-- What runs inside callers' transactions. It commits and rolls back with them, and must never hurt them: invalidations only append, to tables on
+-- which nobody waits for anybody, and read nothing, so that no isolation level finds a conflict.
+
+-- Returns the caller's transaction id, by which the library knows when it has finished.
+create function {{append_invalidations}}(p_targets text[], p_prefixes text[]) returns text
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if cardinality(p_targets) > 0 then
+    insert into {{invalidations}} (target) select t from unnest(p_targets) as t;
+  end if;
+  if cardinality(p_prefixes) > 0 then
+    insert into {{prefix_invalidations}} (prefix) select p from unnest(p_prefixes) as p;
+  end if;
+  return pg_current_xact_id()::text;
+end
+$$;
+
+-- The same without a hint: others hear of it in their next sync.
+create function {{append_quietly}}(p_targets text[], p_prefixes text[]) returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set "postgres_cache.act" = 'quiet'
+as $$
+begin
+  perform {{append_invalidations}}(p_targets, p_prefixes);
+end
+$$;
+
+-- A set that takes effect when the caller commits. It is fenced like a fill, by the snapshot from which the caller's reads began. Where something
+-- that this snapshot cannot see has written the key, or the row cannot be locked at once, the key is invalidated instead: the caller waits for at
+-- most 100 ms, below deadlock_timeout, and never becomes a deadlock's victim.
+create function {{set_in_transaction}}(
+  p_snapshot pg_snapshot, p_key text, p_value text, p_bytes bytea, p_codec text, p_tags text[],
+  p_fresh_ms float8, p_keep_ms float8,
+  out stored boolean, out txid text
+)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '100ms'
+as $$
+declare
+  v_state {{state}};
+begin
+  txid := pg_current_xact_id()::text;
+  stored := false;
+  select s.* into v_state from {{state}} as s;
+  if pg_snapshot_xmax(p_snapshot) > pg_snapshot_xmax(v_state.load_fence)
+    and pg_snapshot_xmax(p_snapshot) > pg_snapshot_xmax(v_state.trim_fence) then
+    begin
+      insert into {{entries}} as e (
+        written_by, seq, created_at, fresh_until, expires_at, filled, key, as_of, codec, tags, value, bytes
+      )
+      values (
+        pg_current_xact_id(), nextval('{{seq}}'), clock_timestamp(),
+        coalesce(clock_timestamp() + p_fresh_ms * interval '1 ms', 'infinity'),
+        coalesce(clock_timestamp() + p_keep_ms * interval '1 ms', 'infinity'),
+        true, p_key, p_snapshot, p_codec, p_tags, p_value, p_bytes
+      )
+      on conflict (key) do update
+      set written_by = excluded.written_by,
+        seq = excluded.seq,
+        created_at = excluded.created_at,
+        fresh_until = excluded.fresh_until,
+        expires_at = excluded.expires_at,
+        filled = excluded.filled,
+        as_of = excluded.as_of,
+        codec = excluded.codec,
+        tags = excluded.tags,
+        value = excluded.value,
+        bytes = excluded.bytes
+      where e.written_by = excluded.written_by
+        or pg_visible_in_snapshot(e.written_by, excluded.as_of)
+        or e.filled and pg_snapshot_xmax(e.as_of) <= pg_snapshot_xmax(excluded.as_of);
+      stored := found;
+    exception when lock_not_available or serialization_failure or deadlock_detected then
+      stored := false;
+    end;
+  end if;
+  if not stored then
+    perform {{append_invalidations}}(array['k' || p_key], null);
+  end if;
+end
+$$;
+
+-- The face for SQL: psql, triggers, pg_cron, other languages. Everything takes effect when the transaction commits.
+
+-- What may be served now, JSON as json; bytes and values of other codecs show as null.
+create view {{live_entries}} as
+select e.key, case when e.codec is null and e.value is not null then e.value::json end as value, e.tags, e.created_at,
+  nullif(e.fresh_until, 'infinity') as fresh_until, nullif(e.expires_at, 'infinity') as expires_at
+from {{valid_entries}} as e
+where e.fresh_until > statement_timestamp();
+
+-- Null: a miss. A stored JSON null is 'null'::json.
+create function {{get}}(key text) returns json
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select e.value from {{live_entries}} as e where e.key = $1
+$$;
+
+-- ttl null: no expiry. False: the key was invalidated instead, because another transaction was writing it.
+create function {{set}}(key text, value json, ttl interval default '5 minutes', tags text[] default null) returns boolean
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_ms float8 := extract(epoch from ttl) * 1000;
+begin
+  if key is null or key = '' or value is null then
+    raise exception 'postgres-cache: key and value must be given; a JSON null is ''null''::json' using errcode = 'null_value_not_allowed';
+  end if;
+  if v_ms <= 0 then
+    raise exception 'postgres-cache: ttl must be positive, or null for no expiry, got %', ttl using errcode = 'invalid_parameter_value';
+  end if;
+  return (
+    select s.stored
+    from {{set_in_transaction}}(pg_current_snapshot(), key, value::text, null, null, nullif(array_remove(tags, null), '{}'), v_ms, v_ms) as s
+  );
+end
+$$;
+
+-- How many of the keys had a live entry. Nulls count as nothing.
+create function {{delete}}(variadic keys text[]) returns bigint
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_count bigint := (select count(*) from {{live_entries}} as e where e.key = any (keys));
+begin
+  perform {{append_invalidations}}(array(select distinct 'k' || k from unnest(keys) as k where k is not null), null);
+  return v_count;
+end
+$$;
+
+create function {{invalidate}}(variadic keys text[]) returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform {{append_invalidations}}(array(select distinct 'k' || k from unnest(keys) as k where k is not null), null);
+end
+$$;
+
+create function {{invalidate_tags}}(variadic tags text[]) returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform {{append_invalidations}}(array(select distinct 't' || t from unnest(tags) as t where t is not null), null);
+end
+$$;
+
+-- The empty prefix is every key; null is none.
+create function {{invalidate_prefix}}(prefix text) returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform {{append_invalidations}}(null, array_remove(array['k' || prefix], null));
+end
+$$;
+
+-- Removes what is expired or void, now; returns the number of rows.
+create function {{prune}}() returns bigint
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_from bigint := 0;
+  v_step record;
+  v_removed bigint := 0;
+begin
+  while v_from is not null loop
+    v_step := {{prune_blocks}}(v_from, 64, 10000);
+    v_removed := v_removed + v_step.removed;
+    v_from := v_step.next;
+  end loop;
+  return v_removed;
+end
+$$;
+`,
+  },
+  {
+    version: 6,
+    name: 'watch',
+    breaking: true,
+    sql: `--! breaking
+-- Watches: statement-level triggers on callers' own tables turn every change of a row, by whatever program, into invalidations in the very
+-- transaction that makes it. A pattern such as 'user:{id}' names columns in braces; a literal brace is written twice.
+
+-- Splits a pattern into literals (odd places) and names of columns (even places).
+create function {{parse_pattern}}(p_pattern text) returns text[]
+language plpgsql immutable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_parts text[] := array[''];
+  v_in_column boolean := false;
+  v_char text;
+  v_next text;
+  i integer := 1;
+begin
+  while i <= length(p_pattern) loop
+    v_char := substr(p_pattern, i, 1);
+    v_next := substr(p_pattern, i + 1, 1);
+    if not v_in_column and v_char in ('{', '}') and v_next = v_char then
+      v_parts[cardinality(v_parts)] := v_parts[cardinality(v_parts)] || v_char;
+      i := i + 1;
+    elsif not v_in_column and v_char = '{' or v_in_column and v_char = '}' then
+      v_in_column := not v_in_column;
+      v_parts := v_parts || ''::text;
+    elsif v_char = '}' or v_in_column and v_char = '{' then
+      raise exception 'postgres-cache: unbalanced braces in pattern %', p_pattern using errcode = 'invalid_parameter_value';
+    else
+      v_parts[cardinality(v_parts)] := v_parts[cardinality(v_parts)] || v_char;
+    end if;
+    i := i + 1;
+  end loop;
+  if v_in_column then
+    raise exception 'postgres-cache: unbalanced braces in pattern %', p_pattern using errcode = 'invalid_parameter_value';
+  end if;
+  return v_parts;
+end
+$$;
+
+-- Columns may be of types whose text does not depend on a session's settings: others would name another key in another session.
+create function {{check_pattern}}(p_table regclass, p_pattern text) returns void
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_parts text[] := {{parse_pattern}}(p_pattern);
+  v_type record;
+begin
+  for i in 2 .. cardinality(v_parts) by 2 loop
+    select t.typtype, t.oid::regtype::text as name into v_type
+    from pg_attribute as a
+    join pg_type as t on t.oid = a.atttypid
+    where a.attrelid = p_table and a.attname = v_parts[i] and a.attnum > 0 and not a.attisdropped;
+    if not found then
+      raise exception 'postgres-cache: table % has no column %, named in pattern %', p_table, quote_ident(v_parts[i]), p_pattern
+        using errcode = 'undefined_column';
+    end if;
+    if v_type.typtype <> 'e'
+      and v_type.name not in ('smallint', 'integer', 'bigint', 'text', 'character varying', 'uuid', 'boolean') then
+      raise exception 'postgres-cache: column % of pattern % has type %: only integers, text, varchar, uuid, boolean and enums print alike in every session',
+        quote_ident(v_parts[i]), p_pattern, v_type.name using errcode = 'datatype_mismatch';
+    end if;
+  end loop;
+end
+$$;
+
+-- The trigger of every watch. Arguments: 'hints' or 'quiet', then patterns with 'k' or 't' in front. Runs as the owner of the cache, so that a role
+-- that may write the table needs no right on the cache; the patterns reach SQL quoted only.
+create function {{watched}}() returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_max_targets constant integer := 1000; -- beyond it one prefix says it for all
+  v_source text := case tg_op
+    when 'INSERT' then 'select * from added'
+    when 'UPDATE' then 'select * from removed union all select * from added'
+    when 'DELETE' then 'select * from removed'
+  end;
+  v_any boolean := true;
+  v_parts text[];
+  v_expression text;
+  v_found text[];
+  v_targets text[] := '{}';
+  v_prefixes text[] := '{}';
+begin
+  if tg_op <> 'TRUNCATE' then
+    execute format('select exists (%s)', v_source) into v_any;
+  end if;
+  if not v_any then
+    return null;
+  end if;
+
+  for i in 1 .. tg_nargs - 1 loop
+    v_parts := {{parse_pattern}}(tg_argv[i]);
+    if cardinality(v_parts) = 1 then
+      v_targets := v_targets || v_parts[1];
+    elsif tg_op = 'TRUNCATE' then
+      v_prefixes := v_prefixes || v_parts[1];
+    else
+      -- A null in a column names no key: the expression is null.
+      select string_agg(case when n % 2 = 1 then format('%L', part) else format('r.%I::text', part) end, ' || ' order by n)
+      into v_expression
+      from unnest(v_parts) with ordinality as p (part, n);
+      begin
+        execute format(
+          'select array_agg(d.t) from (select distinct %s as t from (%s) as r limit %s) as d where d.t is not null',
+          v_expression, v_source, v_max_targets + 2
+        ) into v_found;
+      exception when undefined_column then
+        -- The column was renamed or dropped since: the caller must not notice, and too much is invalidated rather than too little.
+        v_found := null;
+        v_prefixes := v_prefixes || v_parts[1];
+      end;
+      if cardinality(v_found) > v_max_targets then
+        v_prefixes := v_prefixes || v_parts[1];
+      else
+        v_targets := v_targets || v_found;
+      end if;
+    end if;
+  end loop;
+
+  if tg_argv[0] = 'quiet' then
+    perform {{append_quietly}}(v_targets, v_prefixes);
+  else
+    perform {{append_invalidations}}(v_targets, v_prefixes);
+  end if;
+  return null;
+end
+$$;
+
+-- The table itself, and its partitions: statement triggers of the parent do not see a statement that names a partition.
+create function {{watched_relations}}(p_table regclass) returns setof regclass
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select p_table
+  union
+  select t.relid from pg_partition_tree(p_table) as t join pg_class as c on c.oid = t.relid where c.relkind in ('r', 'p')
+$$;
+
+-- Watches a table in place of what was watched before; what is watched like this already stays as it is. Whatever the patterns cover is invalidated
+-- once, because changes made before nobody watched may have missed it. Needs ownership of the table or the TRIGGER right on it and on its partitions.
+create function {{watch}}(p_table regclass, p_keys text[] default '{}', p_tags text[] default '{}', p_hints boolean default true) returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '1s' -- whoever waits for this lock keeps all writers of the table waiting
+as $$
+declare
+  v_patterns text[] := array(
+    select 'k' || k from unnest(p_keys) as k where k is not null
+    union all
+    select 't' || t from unnest(p_tags) as t where t is not null
+  );
+  v_name text := 'postgres_cache_' || left(md5({{literal:address}}), 8) || '_';
+  v_given text[];
+  v_arguments text;
+  v_relation regclass;
+begin
+  if cardinality(v_patterns) = 0 then
+    raise exception 'postgres-cache: a watch needs at least one pattern of keys or tags' using errcode = 'invalid_parameter_value';
+  end if;
+  if (select c.relkind not in ('r', 'p') from pg_class as c where c.oid = p_table) then
+    raise exception 'postgres-cache: % is not a table', p_table using errcode = 'wrong_object_type';
+  end if;
+  perform {{check_pattern}}(p_table, pattern) from unnest(v_patterns) as pattern;
+  v_given := (case when p_hints then 'hints' else 'quiet' end)::text || v_patterns;
+  if not exists (
+    select from {{watched_relations}}(p_table) as r
+    where (
+      select count(*) from pg_trigger as t
+      where t.tgrelid = r and t.tgfoid = '{{watched}}'::regproc and {{trigger_arguments}}(t.tgargs) = v_given
+    ) <> 4
+  ) then
+    return;
+  end if;
+  perform {{unwatch}}(p_table);
+
+  select string_agg(format('%L', a), ', ') into v_arguments
+  from unnest(v_given) as a;
+  for v_relation in select r from {{watched_relations}}(p_table) as r loop
+    execute format('create trigger %I after insert on %s referencing new table as added for each statement execute function {{watched}}(%s)', v_name || 'insert', v_relation, v_arguments);
+    execute format('create trigger %I after update on %s referencing old table as removed new table as added for each statement execute function {{watched}}(%s)', v_name || 'update', v_relation, v_arguments);
+    execute format('create trigger %I after delete on %s referencing old table as removed for each statement execute function {{watched}}(%s)', v_name || 'delete', v_relation, v_arguments);
+    execute format('create trigger %I after truncate on %s for each statement execute function {{watched}}(%s)', v_name || 'truncate', v_relation, v_arguments);
+  end loop;
+  perform {{append_invalidations}}(
+    array(select part[1] from unnest(v_patterns) as p, lateral (select {{parse_pattern}}(p) as part) as parsed where cardinality(part) = 1),
+    array(select part[1] from unnest(v_patterns) as p, lateral (select {{parse_pattern}}(p) as part) as parsed where cardinality(part) > 1)
+  );
+end
+$$;
+
+-- False: the table was not watched.
+create function {{unwatch}}(p_table regclass) returns boolean
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '1s'
+as $$
+declare
+  v_trigger record;
+  v_found boolean := false;
+begin
+  for v_trigger in
+    select t.tgname, t.tgrelid::regclass as relation
+    from pg_trigger as t
+    where t.tgfoid = '{{watched}}'::regproc and t.tgrelid in (select {{watched_relations}}(p_table))
+  loop
+    execute format('drop trigger %I on %s', v_trigger.tgname, v_trigger.relation);
+    v_found := true;
+  end loop;
+  return v_found;
+end
+$$;
+
+-- Arguments of a trigger are kept as strings that each end in a zero byte.
+create function {{trigger_arguments}}(p_arguments bytea) returns text[]
+language plpgsql immutable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_list text[] := '{}';
+  v_from integer := 1;
+begin
+  for i in 1 .. length(p_arguments) loop
+    if get_byte(p_arguments, i - 1) = 0 then
+      v_list := v_list || convert_from(substr(p_arguments, v_from, i - v_from), getdatabaseencoding());
+      v_from := i + 1;
+    end if;
+  end loop;
+  return v_list;
+end
+$$;
+
+-- unwatched_partitions: partitions that were added later, whose own statements nobody hears of until watch() is called again.
+create function {{watches}}(
+  out table_name text, out keys text[], out tags text[], out hints boolean, out unwatched_partitions text[]
+) returns setof record
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select w.relation::text,
+    array(select substr(a, 2) from unnest(w.arguments[2:]) as a where starts_with(a, 'k')),
+    array(select substr(a, 2) from unnest(w.arguments[2:]) as a where starts_with(a, 't')),
+    w.arguments[1] = 'hints',
+    array(
+      select r::text
+      from {{watched_relations}}(w.relation) as r
+      where not exists (select from pg_trigger as t where t.tgrelid = r and t.tgfoid = '{{watched}}'::regproc)
+      order by 1
+    )
+  from (
+    select t.tgrelid::regclass as relation, {{trigger_arguments}}(t.tgargs) as arguments
+    from pg_trigger as t
+    join pg_class as c on c.oid = t.tgrelid
+    where t.tgfoid = '{{watched}}'::regproc
+      and t.tgname like '%\\_truncate'
+      -- A partition shows as its parent.
+      and not exists (
+        select from pg_inherits as i join pg_trigger as p on p.tgrelid = i.inhparent
+        where i.inhrelid = t.tgrelid and p.tgfoid = t.tgfoid and c.relispartition
+      )
+  ) as w
+  order by 1
 $$;
 `,
   },

@@ -1,0 +1,265 @@
+--! breaking
+-- Watches: statement-level triggers on callers' own tables turn every change of a row, by whatever program, into invalidations in the very
+-- transaction that makes it. A pattern such as 'user:{id}' names columns in braces; a literal brace is written twice.
+
+-- Splits a pattern into literals (odd places) and names of columns (even places).
+create function {{parse_pattern}}(p_pattern text) returns text[]
+language plpgsql immutable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_parts text[] := array[''];
+  v_in_column boolean := false;
+  v_char text;
+  v_next text;
+  i integer := 1;
+begin
+  while i <= length(p_pattern) loop
+    v_char := substr(p_pattern, i, 1);
+    v_next := substr(p_pattern, i + 1, 1);
+    if not v_in_column and v_char in ('{', '}') and v_next = v_char then
+      v_parts[cardinality(v_parts)] := v_parts[cardinality(v_parts)] || v_char;
+      i := i + 1;
+    elsif not v_in_column and v_char = '{' or v_in_column and v_char = '}' then
+      v_in_column := not v_in_column;
+      v_parts := v_parts || ''::text;
+    elsif v_char = '}' or v_in_column and v_char = '{' then
+      raise exception 'postgres-cache: unbalanced braces in pattern %', p_pattern using errcode = 'invalid_parameter_value';
+    else
+      v_parts[cardinality(v_parts)] := v_parts[cardinality(v_parts)] || v_char;
+    end if;
+    i := i + 1;
+  end loop;
+  if v_in_column then
+    raise exception 'postgres-cache: unbalanced braces in pattern %', p_pattern using errcode = 'invalid_parameter_value';
+  end if;
+  return v_parts;
+end
+$$;
+
+-- Columns may be of types whose text does not depend on a session's settings: others would name another key in another session.
+create function {{check_pattern}}(p_table regclass, p_pattern text) returns void
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_parts text[] := {{parse_pattern}}(p_pattern);
+  v_type record;
+begin
+  for i in 2 .. cardinality(v_parts) by 2 loop
+    select t.typtype, t.oid::regtype::text as name into v_type
+    from pg_attribute as a
+    join pg_type as t on t.oid = a.atttypid
+    where a.attrelid = p_table and a.attname = v_parts[i] and a.attnum > 0 and not a.attisdropped;
+    if not found then
+      raise exception 'postgres-cache: table % has no column %, named in pattern %', p_table, quote_ident(v_parts[i]), p_pattern
+        using errcode = 'undefined_column';
+    end if;
+    if v_type.typtype <> 'e'
+      and v_type.name not in ('smallint', 'integer', 'bigint', 'text', 'character varying', 'uuid', 'boolean') then
+      raise exception 'postgres-cache: column % of pattern % has type %: only integers, text, varchar, uuid, boolean and enums print alike in every session',
+        quote_ident(v_parts[i]), p_pattern, v_type.name using errcode = 'datatype_mismatch';
+    end if;
+  end loop;
+end
+$$;
+
+-- The trigger of every watch. Arguments: 'hints' or 'quiet', then patterns with 'k' or 't' in front. Runs as the owner of the cache, so that a role
+-- that may write the table needs no right on the cache; the patterns reach SQL quoted only.
+create function {{watched}}() returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_max_targets constant integer := 1000; -- beyond it one prefix says it for all
+  v_source text := case tg_op
+    when 'INSERT' then 'select * from added'
+    when 'UPDATE' then 'select * from removed union all select * from added'
+    when 'DELETE' then 'select * from removed'
+  end;
+  v_any boolean := true;
+  v_parts text[];
+  v_expression text;
+  v_found text[];
+  v_targets text[] := '{}';
+  v_prefixes text[] := '{}';
+begin
+  if tg_op <> 'TRUNCATE' then
+    execute format('select exists (%s)', v_source) into v_any;
+  end if;
+  if not v_any then
+    return null;
+  end if;
+
+  for i in 1 .. tg_nargs - 1 loop
+    v_parts := {{parse_pattern}}(tg_argv[i]);
+    if cardinality(v_parts) = 1 then
+      v_targets := v_targets || v_parts[1];
+    elsif tg_op = 'TRUNCATE' then
+      v_prefixes := v_prefixes || v_parts[1];
+    else
+      -- A null in a column names no key: the expression is null.
+      select string_agg(case when n % 2 = 1 then format('%L', part) else format('r.%I::text', part) end, ' || ' order by n)
+      into v_expression
+      from unnest(v_parts) with ordinality as p (part, n);
+      begin
+        execute format(
+          'select array_agg(d.t) from (select distinct %s as t from (%s) as r limit %s) as d where d.t is not null',
+          v_expression, v_source, v_max_targets + 2
+        ) into v_found;
+      exception when undefined_column then
+        -- The column was renamed or dropped since: the caller must not notice, and too much is invalidated rather than too little.
+        v_found := null;
+        v_prefixes := v_prefixes || v_parts[1];
+      end;
+      if cardinality(v_found) > v_max_targets then
+        v_prefixes := v_prefixes || v_parts[1];
+      else
+        v_targets := v_targets || v_found;
+      end if;
+    end if;
+  end loop;
+
+  if tg_argv[0] = 'quiet' then
+    perform {{append_quietly}}(v_targets, v_prefixes);
+  else
+    perform {{append_invalidations}}(v_targets, v_prefixes);
+  end if;
+  return null;
+end
+$$;
+
+-- The table itself, and its partitions: statement triggers of the parent do not see a statement that names a partition.
+create function {{watched_relations}}(p_table regclass) returns setof regclass
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select p_table
+  union
+  select t.relid from pg_partition_tree(p_table) as t join pg_class as c on c.oid = t.relid where c.relkind in ('r', 'p')
+$$;
+
+-- Watches a table in place of what was watched before; what is watched like this already stays as it is. Whatever the patterns cover is invalidated
+-- once, because changes made before nobody watched may have missed it. Needs ownership of the table or the TRIGGER right on it and on its partitions.
+create function {{watch}}(p_table regclass, p_keys text[] default '{}', p_tags text[] default '{}', p_hints boolean default true) returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '1s' -- whoever waits for this lock keeps all writers of the table waiting
+as $$
+declare
+  v_patterns text[] := array(
+    select 'k' || k from unnest(p_keys) as k where k is not null
+    union all
+    select 't' || t from unnest(p_tags) as t where t is not null
+  );
+  v_name text := 'postgres_cache_' || left(md5({{literal:address}}), 8) || '_';
+  v_given text[];
+  v_arguments text;
+  v_relation regclass;
+begin
+  if cardinality(v_patterns) = 0 then
+    raise exception 'postgres-cache: a watch needs at least one pattern of keys or tags' using errcode = 'invalid_parameter_value';
+  end if;
+  if (select c.relkind not in ('r', 'p') from pg_class as c where c.oid = p_table) then
+    raise exception 'postgres-cache: % is not a table', p_table using errcode = 'wrong_object_type';
+  end if;
+  perform {{check_pattern}}(p_table, pattern) from unnest(v_patterns) as pattern;
+  v_given := (case when p_hints then 'hints' else 'quiet' end)::text || v_patterns;
+  if not exists (
+    select from {{watched_relations}}(p_table) as r
+    where (
+      select count(*) from pg_trigger as t
+      where t.tgrelid = r and t.tgfoid = '{{watched}}'::regproc and {{trigger_arguments}}(t.tgargs) = v_given
+    ) <> 4
+  ) then
+    return;
+  end if;
+  perform {{unwatch}}(p_table);
+
+  select string_agg(format('%L', a), ', ') into v_arguments
+  from unnest(v_given) as a;
+  for v_relation in select r from {{watched_relations}}(p_table) as r loop
+    execute format('create trigger %I after insert on %s referencing new table as added for each statement execute function {{watched}}(%s)', v_name || 'insert', v_relation, v_arguments);
+    execute format('create trigger %I after update on %s referencing old table as removed new table as added for each statement execute function {{watched}}(%s)', v_name || 'update', v_relation, v_arguments);
+    execute format('create trigger %I after delete on %s referencing old table as removed for each statement execute function {{watched}}(%s)', v_name || 'delete', v_relation, v_arguments);
+    execute format('create trigger %I after truncate on %s for each statement execute function {{watched}}(%s)', v_name || 'truncate', v_relation, v_arguments);
+  end loop;
+  perform {{append_invalidations}}(
+    array(select part[1] from unnest(v_patterns) as p, lateral (select {{parse_pattern}}(p) as part) as parsed where cardinality(part) = 1),
+    array(select part[1] from unnest(v_patterns) as p, lateral (select {{parse_pattern}}(p) as part) as parsed where cardinality(part) > 1)
+  );
+end
+$$;
+
+-- False: the table was not watched.
+create function {{unwatch}}(p_table regclass) returns boolean
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '1s'
+as $$
+declare
+  v_trigger record;
+  v_found boolean := false;
+begin
+  for v_trigger in
+    select t.tgname, t.tgrelid::regclass as relation
+    from pg_trigger as t
+    where t.tgfoid = '{{watched}}'::regproc and t.tgrelid in (select {{watched_relations}}(p_table))
+  loop
+    execute format('drop trigger %I on %s', v_trigger.tgname, v_trigger.relation);
+    v_found := true;
+  end loop;
+  return v_found;
+end
+$$;
+
+-- Arguments of a trigger are kept as strings that each end in a zero byte.
+create function {{trigger_arguments}}(p_arguments bytea) returns text[]
+language plpgsql immutable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_list text[] := '{}';
+  v_from integer := 1;
+begin
+  for i in 1 .. length(p_arguments) loop
+    if get_byte(p_arguments, i - 1) = 0 then
+      v_list := v_list || convert_from(substr(p_arguments, v_from, i - v_from), getdatabaseencoding());
+      v_from := i + 1;
+    end if;
+  end loop;
+  return v_list;
+end
+$$;
+
+-- unwatched_partitions: partitions that were added later, whose own statements nobody hears of until watch() is called again.
+create function {{watches}}(
+  out table_name text, out keys text[], out tags text[], out hints boolean, out unwatched_partitions text[]
+) returns setof record
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select w.relation::text,
+    array(select substr(a, 2) from unnest(w.arguments[2:]) as a where starts_with(a, 'k')),
+    array(select substr(a, 2) from unnest(w.arguments[2:]) as a where starts_with(a, 't')),
+    w.arguments[1] = 'hints',
+    array(
+      select r::text
+      from {{watched_relations}}(w.relation) as r
+      where not exists (select from pg_trigger as t where t.tgrelid = r and t.tgfoid = '{{watched}}'::regproc)
+      order by 1
+    )
+  from (
+    select t.tgrelid::regclass as relation, {{trigger_arguments}}(t.tgargs) as arguments
+    from pg_trigger as t
+    join pg_class as c on c.oid = t.tgrelid
+    where t.tgfoid = '{{watched}}'::regproc
+      and t.tgname like '%\_truncate'
+      -- A partition shows as its parent.
+      and not exists (
+        select from pg_inherits as i join pg_trigger as p on p.tgrelid = i.inhparent
+        where i.inhrelid = t.tgrelid and p.tgfoid = t.tgfoid and c.relispartition
+      )
+  ) as w
+  order by 1
+$$;

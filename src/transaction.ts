@@ -1,0 +1,74 @@
+// The cache inside a transaction of the caller's: what is done here commits or rolls back with it. After the commit this process sees its own
+// changes at once, because what they touch goes past the local cache until a sync has seen the transaction end.
+
+import { decodeValue, encodeValue } from './codecs/values.ts'
+import type { TransactionCache } from './contract.ts'
+import { assertKey, assertPrefix, assertTags } from './core/key.ts'
+import type { Targets } from './memory/bypass.ts'
+import { type EntryOptions, type ResolvedOptions, resolveSetEntry } from './options.ts'
+import type { TransactionStore } from './postgres/transactions.ts'
+import type { Sync } from './sync.ts'
+import { toEntryWrite } from './write.ts'
+
+const NOTHING: Targets = { keys: [], tags: [], keyPrefixes: [], tagPrefixes: [] }
+
+export class Transaction implements TransactionCache {
+  readonly #store: TransactionStore
+  readonly #sync: Sync
+  readonly #options: ResolvedOptions
+
+  constructor(store: TransactionStore, sync: Sync, options: ResolvedOptions) {
+    this.#store = store
+    this.#sync = sync
+    this.#options = options
+  }
+
+  async get<T = unknown>(key: string): Promise<T | undefined> {
+    assertKey(key)
+    const stored = await this.#store.read(key)
+    return stored === null ? undefined : (decodeValue(this.#options.codec, stored) as T)
+  }
+
+  async set(key: string, value: unknown, options?: EntryOptions): Promise<void> {
+    const entry = resolveSetEntry([key, value], options, this.#options)
+    const encoded = encodeValue(this.#options.codec, value, {
+      key,
+      maxValueBytes: this.#options.maxValueBytes,
+    })
+    this.#follow(await this.#store.set(toEntryWrite(key, encoded, entry, null)), { ...NOTHING, keys: [key] })
+  }
+
+  async delete(key: string): Promise<void> {
+    await this.invalidate(key)
+  }
+
+  async invalidate(keys: string | readonly string[]): Promise<void> {
+    const list = typeof keys === 'string' ? [keys] : keys
+    for (const key of list) assertKey(key)
+    if (list.length === 0) return
+    const txid = await this.#store.append(
+      list.map((key) => `k${key}`),
+      [],
+    )
+    this.#follow(txid, { ...NOTHING, keys: list })
+  }
+
+  async invalidateTags(tags: string | readonly string[]): Promise<void> {
+    const list = assertTags(typeof tags === 'string' ? [tags] : tags)
+    if (list.length === 0) return
+    const txid = await this.#store.append(
+      list.map((tag) => `t${tag}`),
+      [],
+    )
+    this.#follow(txid, { ...NOTHING, tags: list })
+  }
+
+  async deleteByPrefix(prefix: string): Promise<void> {
+    assertPrefix(prefix, 'allowed')
+    this.#follow(await this.#store.append([], [`k${prefix}`]), { ...NOTHING, keyPrefixes: [prefix] })
+  }
+
+  #follow(txid: string, targets: Targets): void {
+    this.#sync.follow(txid, targets)
+  }
+}
