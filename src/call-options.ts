@@ -76,6 +76,12 @@ export interface ResolvedLoadOptions extends ResolvedSetOptions {
   readonly signal: AbortSignal | undefined
 }
 
+export interface ResolvedWatchOptions {
+  readonly keys: readonly string[]
+  readonly tags: readonly string[]
+  readonly hints: boolean
+}
+
 export interface ResolvedScanOptions {
   readonly prefix: string
   readonly tag: string | undefined
