@@ -62,7 +62,7 @@ create {{persistence}} table {{entries}} (
   created_at timestamptz not null,
   fresh_until timestamptz not null,
   expires_at timestamptz not null check (expires_at >= fresh_until),
-  filled boolean not null,
+  origin "char" not null check (origin in ('s', 'f', 't')),
   key text collate "C" constraint {{name:entries_pkey}} primary key check (octet_length(key) between 1 and 1024),
   as_of pg_snapshot not null,
   codec text,
@@ -79,7 +79,8 @@ create {{persistence}} table {{entries}} (
   autovacuum_vacuum_cost_delay = 0
 );
 comment on column {{entries}}.as_of is 'everything visible in this snapshot was known to whoever made the value';
-comment on column {{entries}}.filled is 'written by a load whose token is as_of; a set has the snapshot of its own statement';
+comment on column {{entries}}.origin is
+  's: set, as of its own statement; f: filled by a load, as of its token; t: set in a caller''s transaction, as of withTransaction()';
 
 do $$
 begin
@@ -123,9 +124,11 @@ create {{persistence}} table {{leases}} (
 
 -- The validity rule. An invalidation i voids an entry unless the entry's author could see it:
 --   i.txid = written_by ? i.seq > seq : not pg_visible_in_snapshot(i.txid, as_of)
--- written here so that an index on (target, txid) answers it exactly, even while a long writer pins xmin. Transaction ids and sequence numbers
--- are not in commit order; only visibility decides. An entry older than the trim fence is void, because its invalidations may be gone.
--- NOT (… OR …) keeps the planner from turning the probes into joins over the whole log.
+-- written here so that an index on (target, txid) answers it exactly, even while a long writer pins xmin: what as_of cannot see is at or above its
+-- xmax, or in its list of transactions in progress. Only a caller's transaction can both set and invalidate, so only its entries look for
+-- invalidations of their own. Transaction ids and sequence numbers are not in commit order; only visibility decides.
+-- An entry older than the trim fence is void, because its invalidations may be gone.
+-- Each probe is a subplan of its own: NOT (… OR …) and OFFSET 0 keep the planner from joining the whole log.
 create view {{valid_entries}} as
 select e.*
 from {{entries}} as e
@@ -133,35 +136,49 @@ where pg_snapshot_xmax(e.as_of) > (select pg_snapshot_xmax(s.trim_fence) from {{
   and not (
     exists (
       select from {{invalidations}} as i
-      where i.target = 'k' || e.key
-        and i.txid >= pg_snapshot_xmax(e.as_of)
-        and (i.txid <> e.written_by or i.seq > e.seq)
+      where i.target = 'k' || e.key and i.txid >= pg_snapshot_xmax(e.as_of) and (i.txid <> e.written_by or i.seq > e.seq)
     )
-    or exists (
-      select from (select pg_snapshot_xip(e.as_of) union all select e.written_by) as unseen (txid)
-      join {{invalidations}} as i on i.target = 'k' || e.key and i.txid = unseen.txid
-      where i.txid <> e.written_by or i.seq > e.seq
+    or pg_snapshot_xmin(e.as_of) <> pg_snapshot_xmax(e.as_of) and exists (
+      select from pg_snapshot_xip(e.as_of) as unseen
+      cross join lateral (
+        select from {{invalidations}} as i
+        where i.target = 'k' || e.key and i.txid = unseen and i.txid <> e.written_by
+        offset 0
+      ) as voiding
     )
-    or exists (
+    or e.origin = 't' and exists (
+      select from {{invalidations}} as i where i.target = 'k' || e.key and i.txid = e.written_by and i.seq > e.seq
+    )
+    or e.tags is not null and exists (
+      select from unnest(e.tags) as tag
+      cross join lateral (
+        select from {{invalidations}} as i
+        where i.target = 't' || tag and i.txid >= pg_snapshot_xmax(e.as_of) and (i.txid <> e.written_by or i.seq > e.seq)
+        offset 0
+      ) as voiding
+    )
+    or e.tags is not null and pg_snapshot_xmin(e.as_of) <> pg_snapshot_xmax(e.as_of) and exists (
+      select from unnest(e.tags) as tag
+      cross join pg_snapshot_xip(e.as_of) as unseen
+      cross join lateral (
+        select from {{invalidations}} as i
+        where i.target = 't' || tag and i.txid = unseen and i.txid <> e.written_by
+        offset 0
+      ) as voiding
+    )
+    or e.tags is not null and e.origin = 't' and exists (
+      select from unnest(e.tags) as tag
+      cross join lateral (
+        select from {{invalidations}} as i where i.target = 't' || tag and i.txid = e.written_by and i.seq > e.seq
+        offset 0
+      ) as voiding
+    )
+    or (select exists (select from {{prefix_invalidations}})) and exists (
       select from {{prefix_invalidations}} as p
       where (
           starts_with('k' || e.key, p.prefix)
           or e.tags is not null and exists (select from unnest(e.tags) as tag where starts_with('t' || tag, p.prefix))
         )
         and case when p.txid = e.written_by then p.seq > e.seq else not pg_visible_in_snapshot(p.txid, e.as_of) end
-    )
-    or e.tags is not null and exists (
-      select from unnest(e.tags) as tag
-      where exists (
-          select from {{invalidations}} as i
-          where i.target = 't' || tag
-            and i.txid >= pg_snapshot_xmax(e.as_of)
-            and (i.txid <> e.written_by or i.seq > e.seq)
-        )
-        or exists (
-          select from (select pg_snapshot_xip(e.as_of) union all select e.written_by) as unseen (txid)
-          join {{invalidations}} as i on i.target = 't' || tag and i.txid = unseen.txid
-          where i.txid <> e.written_by or i.seq > e.seq
-        )
     )
   );

@@ -157,12 +157,12 @@ begin
 
   with written as (
     insert into {{entries}} as e (
-      written_by, seq, created_at, fresh_until, expires_at, filled, key, as_of, codec, tags, value, bytes
+      written_by, seq, created_at, fresh_until, expires_at, origin, key, as_of, codec, tags, value, bytes
     )
     select pg_current_xact_id(), nextval('{{seq}}'), clock_timestamp(),
       coalesce(clock_timestamp() + i.fresh_ms * interval '1 ms', 'infinity'),
       coalesce(clock_timestamp() + i.keep_ms * interval '1 ms', 'infinity'),
-      i.token is not null, i.key, coalesce(i.token, pg_current_snapshot()), i.codec, i.tags::text[], i.value, i.bytes
+      case when i.token is null then 's' else 'f' end, i.key, coalesce(i.token, pg_current_snapshot()), i.codec, i.tags::text[], i.value, i.bytes
     from unnest(p_keys, p_values, p_bytes, p_codecs, p_tags, p_fresh_ms, p_keep_ms, p_tokens)
       as i (key, value, bytes, codec, tags, fresh_ms, keep_ms, token)
     where refused is null or i.key <> all (refused)
@@ -173,16 +173,16 @@ begin
       created_at = excluded.created_at,
       fresh_until = excluded.fresh_until,
       expires_at = excluded.expires_at,
-      filled = excluded.filled,
+      origin = excluded.origin,
       as_of = excluded.as_of,
       codec = excluded.codec,
       tags = excluded.tags,
       value = excluded.value,
       bytes = excluded.bytes
     -- The present row is a fact that the load could not know of, unless it is an older load's.
-    where not excluded.filled
+    where excluded.origin = 's'
       or pg_visible_in_snapshot(e.written_by, excluded.as_of)
-      or e.filled and pg_snapshot_xmax(e.as_of) <= pg_snapshot_xmax(excluded.as_of)
+      or e.origin = 'f' and pg_snapshot_xmax(e.as_of) <= pg_snapshot_xmax(excluded.as_of)
     returning e.key
   )
   select array_agg(w.key) into v_written from written as w;

@@ -51,13 +51,13 @@ begin
     and pg_snapshot_xmax(p_snapshot) > pg_snapshot_xmax(v_state.trim_fence) then
     begin
       insert into {{entries}} as e (
-        written_by, seq, created_at, fresh_until, expires_at, filled, key, as_of, codec, tags, value, bytes
+        written_by, seq, created_at, fresh_until, expires_at, origin, key, as_of, codec, tags, value, bytes
       )
       values (
         pg_current_xact_id(), nextval('{{seq}}'), clock_timestamp(),
         coalesce(clock_timestamp() + p_fresh_ms * interval '1 ms', 'infinity'),
         coalesce(clock_timestamp() + p_keep_ms * interval '1 ms', 'infinity'),
-        true, p_key, p_snapshot, p_codec, p_tags, p_value, p_bytes
+        't', p_key, p_snapshot, p_codec, p_tags, p_value, p_bytes
       )
       on conflict (key) do update
       set written_by = excluded.written_by,
@@ -65,7 +65,7 @@ begin
         created_at = excluded.created_at,
         fresh_until = excluded.fresh_until,
         expires_at = excluded.expires_at,
-        filled = excluded.filled,
+        origin = excluded.origin,
         as_of = excluded.as_of,
         codec = excluded.codec,
         tags = excluded.tags,
@@ -73,7 +73,7 @@ begin
         bytes = excluded.bytes
       where e.written_by = excluded.written_by
         or pg_visible_in_snapshot(e.written_by, excluded.as_of)
-        or e.filled and pg_snapshot_xmax(e.as_of) <= pg_snapshot_xmax(excluded.as_of);
+        or e.origin = 'f' and pg_snapshot_xmax(e.as_of) <= pg_snapshot_xmax(excluded.as_of);
       stored := found;
     exception when lock_not_available or serialization_failure or deadlock_detected then
       stored := false;

@@ -12,7 +12,7 @@ create unlogged table postgres_cache.entries (
   created_at timestamp with time zone not null,
   fresh_until timestamp with time zone not null,
   expires_at timestamp with time zone not null,
-  filled boolean not null,
+  origin "char" not null,
   key text collate "C" not null,
   as_of pg_snapshot not null,
   codec text,
@@ -99,6 +99,8 @@ alter table postgres_cache.entries add constraint entries_check CHECK ((expires_
 alter table postgres_cache.entries add constraint entries_check1 CHECK (((value IS NULL) <> (bytes IS NULL)));
 
 alter table postgres_cache.entries add constraint entries_key_check CHECK (((octet_length(key) >= 1) AND (octet_length(key) <= 1024)));
+
+alter table postgres_cache.entries add constraint entries_origin_check CHECK ((origin = ANY (ARRAY['s'::"char", 'f'::"char", 't'::"char"])));
 
 alter table postgres_cache.entries add constraint entries_pkey PRIMARY KEY (key);
 
@@ -742,13 +744,13 @@ begin
     and pg_snapshot_xmax(p_snapshot) > pg_snapshot_xmax(v_state.trim_fence) then
     begin
       insert into "postgres_cache"."entries" as e (
-        written_by, seq, created_at, fresh_until, expires_at, filled, key, as_of, codec, tags, value, bytes
+        written_by, seq, created_at, fresh_until, expires_at, origin, key, as_of, codec, tags, value, bytes
       )
       values (
         pg_current_xact_id(), nextval('"postgres_cache"."seq"'), clock_timestamp(),
         coalesce(clock_timestamp() + p_fresh_ms * interval '1 ms', 'infinity'),
         coalesce(clock_timestamp() + p_keep_ms * interval '1 ms', 'infinity'),
-        true, p_key, p_snapshot, p_codec, p_tags, p_value, p_bytes
+        't', p_key, p_snapshot, p_codec, p_tags, p_value, p_bytes
       )
       on conflict (key) do update
       set written_by = excluded.written_by,
@@ -756,7 +758,7 @@ begin
         created_at = excluded.created_at,
         fresh_until = excluded.fresh_until,
         expires_at = excluded.expires_at,
-        filled = excluded.filled,
+        origin = excluded.origin,
         as_of = excluded.as_of,
         codec = excluded.codec,
         tags = excluded.tags,
@@ -764,7 +766,7 @@ begin
         bytes = excluded.bytes
       where e.written_by = excluded.written_by
         or pg_visible_in_snapshot(e.written_by, excluded.as_of)
-        or e.filled and pg_snapshot_xmax(e.as_of) <= pg_snapshot_xmax(excluded.as_of);
+        or e.origin = 'f' and pg_snapshot_xmax(e.as_of) <= pg_snapshot_xmax(excluded.as_of);
       stored := found;
     exception when lock_not_available or serialization_failure or deadlock_detected then
       stored := false;
@@ -1207,12 +1209,12 @@ begin
 
   with written as (
     insert into "postgres_cache"."entries" as e (
-      written_by, seq, created_at, fresh_until, expires_at, filled, key, as_of, codec, tags, value, bytes
+      written_by, seq, created_at, fresh_until, expires_at, origin, key, as_of, codec, tags, value, bytes
     )
     select pg_current_xact_id(), nextval('"postgres_cache"."seq"'), clock_timestamp(),
       coalesce(clock_timestamp() + i.fresh_ms * interval '1 ms', 'infinity'),
       coalesce(clock_timestamp() + i.keep_ms * interval '1 ms', 'infinity'),
-      i.token is not null, i.key, coalesce(i.token, pg_current_snapshot()), i.codec, i.tags::text[], i.value, i.bytes
+      case when i.token is null then 's' else 'f' end, i.key, coalesce(i.token, pg_current_snapshot()), i.codec, i.tags::text[], i.value, i.bytes
     from unnest(p_keys, p_values, p_bytes, p_codecs, p_tags, p_fresh_ms, p_keep_ms, p_tokens)
       as i (key, value, bytes, codec, tags, fresh_ms, keep_ms, token)
     where refused is null or i.key <> all (refused)
@@ -1223,16 +1225,16 @@ begin
       created_at = excluded.created_at,
       fresh_until = excluded.fresh_until,
       expires_at = excluded.expires_at,
-      filled = excluded.filled,
+      origin = excluded.origin,
       as_of = excluded.as_of,
       codec = excluded.codec,
       tags = excluded.tags,
       value = excluded.value,
       bytes = excluded.bytes
     -- The present row is a fact that the load could not know of, unless it is an older load's.
-    where not excluded.filled
+    where excluded.origin = 's'
       or pg_visible_in_snapshot(e.written_by, excluded.as_of)
-      or e.filled and pg_snapshot_xmax(e.as_of) <= pg_snapshot_xmax(excluded.as_of)
+      or e.origin = 'f' and pg_snapshot_xmax(e.as_of) <= pg_snapshot_xmax(excluded.as_of)
     returning e.key
   )
   select array_agg(w.key) into v_written from written as w;
@@ -1264,7 +1266,7 @@ create view postgres_cache.valid_entries as
     created_at,
     fresh_until,
     expires_at,
-    filled,
+    origin,
     key,
     as_of,
     codec,
@@ -1275,12 +1277,31 @@ create view postgres_cache.valid_entries as
   WHERE ((pg_snapshot_xmax(as_of) > ( SELECT pg_snapshot_xmax(s.trim_fence) AS pg_snapshot_xmax
            FROM postgres_cache.state s)) AND (NOT ((EXISTS ( SELECT
            FROM postgres_cache.invalidations i
-          WHERE ((i.target = ('k'::text || e.key)) AND (i.txid >= pg_snapshot_xmax(e.as_of)) AND ((i.txid <> e.written_by) OR (i.seq > e.seq))))) OR (EXISTS ( SELECT
-           FROM (( SELECT pg_snapshot_xip(e.as_of) AS pg_snapshot_xip
-                UNION ALL
-                 SELECT e.written_by) unseen(txid)
-             JOIN postgres_cache.invalidations i ON (((i.target = ('k'::text || e.key)) AND (i.txid = unseen.txid))))
-          WHERE ((i.txid <> e.written_by) OR (i.seq > e.seq)))) OR (EXISTS ( SELECT
+          WHERE ((i.target = ('k'::text || e.key)) AND (i.txid >= pg_snapshot_xmax(e.as_of)) AND ((i.txid <> e.written_by) OR (i.seq > e.seq))))) OR ((pg_snapshot_xmin(as_of) <> pg_snapshot_xmax(as_of)) AND (EXISTS ( SELECT
+           FROM (pg_snapshot_xip(e.as_of) unseen(unseen)
+             CROSS JOIN LATERAL ( SELECT
+                   FROM postgres_cache.invalidations i
+                  WHERE ((i.target = ('k'::text || e.key)) AND (i.txid = unseen.unseen) AND (i.txid <> e.written_by))
+                 OFFSET 0) voiding)))) OR ((origin = 't'::"char") AND (EXISTS ( SELECT
+           FROM postgres_cache.invalidations i
+          WHERE ((i.target = ('k'::text || e.key)) AND (i.txid = e.written_by) AND (i.seq > e.seq))))) OR ((tags IS NOT NULL) AND (EXISTS ( SELECT
+           FROM (unnest(e.tags) tag(tag)
+             CROSS JOIN LATERAL ( SELECT
+                   FROM postgres_cache.invalidations i
+                  WHERE ((i.target = ('t'::text || tag.tag)) AND (i.txid >= pg_snapshot_xmax(e.as_of)) AND ((i.txid <> e.written_by) OR (i.seq > e.seq)))
+                 OFFSET 0) voiding)))) OR ((tags IS NOT NULL) AND (pg_snapshot_xmin(as_of) <> pg_snapshot_xmax(as_of)) AND (EXISTS ( SELECT
+           FROM ((unnest(e.tags) tag(tag)
+             CROSS JOIN pg_snapshot_xip(e.as_of) unseen(unseen))
+             CROSS JOIN LATERAL ( SELECT
+                   FROM postgres_cache.invalidations i
+                  WHERE ((i.target = ('t'::text || tag.tag)) AND (i.txid = unseen.unseen) AND (i.txid <> e.written_by))
+                 OFFSET 0) voiding)))) OR ((tags IS NOT NULL) AND (origin = 't'::"char") AND (EXISTS ( SELECT
+           FROM (unnest(e.tags) tag(tag)
+             CROSS JOIN LATERAL ( SELECT
+                   FROM postgres_cache.invalidations i
+                  WHERE ((i.target = ('t'::text || tag.tag)) AND (i.txid = e.written_by) AND (i.seq > e.seq))
+                 OFFSET 0) voiding)))) OR (( SELECT (EXISTS ( SELECT
+                   FROM postgres_cache.prefix_invalidations)) AS "exists") AND (EXISTS ( SELECT
            FROM postgres_cache.prefix_invalidations p
           WHERE ((starts_with(('k'::text || e.key), p.prefix) OR ((e.tags IS NOT NULL) AND (EXISTS ( SELECT
                    FROM unnest(e.tags) tag(tag)
@@ -1288,16 +1309,7 @@ create view postgres_cache.valid_entries as
                 CASE
                     WHEN (p.txid = e.written_by) THEN (p.seq > e.seq)
                     ELSE (NOT pg_visible_in_snapshot(p.txid, e.as_of))
-                END))) OR ((tags IS NOT NULL) AND (EXISTS ( SELECT
-           FROM unnest(e.tags) tag(tag)
-          WHERE ((EXISTS ( SELECT
-                   FROM postgres_cache.invalidations i
-                  WHERE ((i.target = ('t'::text || tag.tag)) AND (i.txid >= pg_snapshot_xmax(e.as_of)) AND ((i.txid <> e.written_by) OR (i.seq > e.seq))))) OR (EXISTS ( SELECT
-                   FROM (( SELECT pg_snapshot_xip(e.as_of) AS pg_snapshot_xip
-                        UNION ALL
-                         SELECT e.written_by) unseen(txid)
-                     JOIN postgres_cache.invalidations i ON (((i.target = ('t'::text || tag.tag)) AND (i.txid = unseen.txid))))
-                  WHERE ((i.txid <> e.written_by) OR (i.seq > e.seq)))))))))));
+                END)))))));
 
 CREATE TRIGGER entries_deleted AFTER DELETE ON postgres_cache.entries REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION postgres_cache.entries_deleted();
 
@@ -1311,4 +1323,4 @@ CREATE TRIGGER prefix_invalidations_appended AFTER INSERT ON postgres_cache.pref
 
 comment on column postgres_cache.entries.as_of is 'everything visible in this snapshot was known to whoever made the value';
 
-comment on column postgres_cache.entries.filled is 'written by a load whose token is as_of; a set has the snapshot of its own statement';
+comment on column postgres_cache.entries.origin is 's: set, as of its own statement; f: filled by a load, as of its token; t: set in a caller''s transaction, as of withTransaction()';

@@ -78,7 +78,7 @@ create {{persistence}} table {{entries}} (
   created_at timestamptz not null,
   fresh_until timestamptz not null,
   expires_at timestamptz not null check (expires_at >= fresh_until),
-  filled boolean not null,
+  origin "char" not null check (origin in ('s', 'f', 't')),
   key text collate "C" constraint {{name:entries_pkey}} primary key check (octet_length(key) between 1 and 1024),
   as_of pg_snapshot not null,
   codec text,
@@ -95,7 +95,8 @@ create {{persistence}} table {{entries}} (
   autovacuum_vacuum_cost_delay = 0
 );
 comment on column {{entries}}.as_of is 'everything visible in this snapshot was known to whoever made the value';
-comment on column {{entries}}.filled is 'written by a load whose token is as_of; a set has the snapshot of its own statement';
+comment on column {{entries}}.origin is
+  's: set, as of its own statement; f: filled by a load, as of its token; t: set in a caller''s transaction, as of withTransaction()';
 
 do $$
 begin
@@ -139,9 +140,11 @@ create {{persistence}} table {{leases}} (
 
 -- The validity rule. An invalidation i voids an entry unless the entry's author could see it:
 --   i.txid = written_by ? i.seq > seq : not pg_visible_in_snapshot(i.txid, as_of)
--- written here so that an index on (target, txid) answers it exactly, even while a long writer pins xmin. Transaction ids and sequence numbers
--- are not in commit order; only visibility decides. An entry older than the trim fence is void, because its invalidations may be gone.
--- NOT (… OR …) keeps the planner from turning the probes into joins over the whole log.
+-- written here so that an index on (target, txid) answers it exactly, even while a long writer pins xmin: what as_of cannot see is at or above its
+-- xmax, or in its list of transactions in progress. Only a caller's transaction can both set and invalidate, so only its entries look for
+-- invalidations of their own. Transaction ids and sequence numbers are not in commit order; only visibility decides.
+-- An entry older than the trim fence is void, because its invalidations may be gone.
+-- Each probe is a subplan of its own: NOT (… OR …) and OFFSET 0 keep the planner from joining the whole log.
 create view {{valid_entries}} as
 select e.*
 from {{entries}} as e
@@ -149,36 +152,50 @@ where pg_snapshot_xmax(e.as_of) > (select pg_snapshot_xmax(s.trim_fence) from {{
   and not (
     exists (
       select from {{invalidations}} as i
-      where i.target = 'k' || e.key
-        and i.txid >= pg_snapshot_xmax(e.as_of)
-        and (i.txid <> e.written_by or i.seq > e.seq)
+      where i.target = 'k' || e.key and i.txid >= pg_snapshot_xmax(e.as_of) and (i.txid <> e.written_by or i.seq > e.seq)
     )
-    or exists (
-      select from (select pg_snapshot_xip(e.as_of) union all select e.written_by) as unseen (txid)
-      join {{invalidations}} as i on i.target = 'k' || e.key and i.txid = unseen.txid
-      where i.txid <> e.written_by or i.seq > e.seq
+    or pg_snapshot_xmin(e.as_of) <> pg_snapshot_xmax(e.as_of) and exists (
+      select from pg_snapshot_xip(e.as_of) as unseen
+      cross join lateral (
+        select from {{invalidations}} as i
+        where i.target = 'k' || e.key and i.txid = unseen and i.txid <> e.written_by
+        offset 0
+      ) as voiding
     )
-    or exists (
+    or e.origin = 't' and exists (
+      select from {{invalidations}} as i where i.target = 'k' || e.key and i.txid = e.written_by and i.seq > e.seq
+    )
+    or e.tags is not null and exists (
+      select from unnest(e.tags) as tag
+      cross join lateral (
+        select from {{invalidations}} as i
+        where i.target = 't' || tag and i.txid >= pg_snapshot_xmax(e.as_of) and (i.txid <> e.written_by or i.seq > e.seq)
+        offset 0
+      ) as voiding
+    )
+    or e.tags is not null and pg_snapshot_xmin(e.as_of) <> pg_snapshot_xmax(e.as_of) and exists (
+      select from unnest(e.tags) as tag
+      cross join pg_snapshot_xip(e.as_of) as unseen
+      cross join lateral (
+        select from {{invalidations}} as i
+        where i.target = 't' || tag and i.txid = unseen and i.txid <> e.written_by
+        offset 0
+      ) as voiding
+    )
+    or e.tags is not null and e.origin = 't' and exists (
+      select from unnest(e.tags) as tag
+      cross join lateral (
+        select from {{invalidations}} as i where i.target = 't' || tag and i.txid = e.written_by and i.seq > e.seq
+        offset 0
+      ) as voiding
+    )
+    or (select exists (select from {{prefix_invalidations}})) and exists (
       select from {{prefix_invalidations}} as p
       where (
           starts_with('k' || e.key, p.prefix)
           or e.tags is not null and exists (select from unnest(e.tags) as tag where starts_with('t' || tag, p.prefix))
         )
         and case when p.txid = e.written_by then p.seq > e.seq else not pg_visible_in_snapshot(p.txid, e.as_of) end
-    )
-    or e.tags is not null and exists (
-      select from unnest(e.tags) as tag
-      where exists (
-          select from {{invalidations}} as i
-          where i.target = 't' || tag
-            and i.txid >= pg_snapshot_xmax(e.as_of)
-            and (i.txid <> e.written_by or i.seq > e.seq)
-        )
-        or exists (
-          select from (select pg_snapshot_xip(e.as_of) union all select e.written_by) as unseen (txid)
-          join {{invalidations}} as i on i.target = 't' || tag and i.txid = unseen.txid
-          where i.txid <> e.written_by or i.seq > e.seq
-        )
     )
   );
 `,
@@ -528,12 +545,12 @@ begin
 
   with written as (
     insert into {{entries}} as e (
-      written_by, seq, created_at, fresh_until, expires_at, filled, key, as_of, codec, tags, value, bytes
+      written_by, seq, created_at, fresh_until, expires_at, origin, key, as_of, codec, tags, value, bytes
     )
     select pg_current_xact_id(), nextval('{{seq}}'), clock_timestamp(),
       coalesce(clock_timestamp() + i.fresh_ms * interval '1 ms', 'infinity'),
       coalesce(clock_timestamp() + i.keep_ms * interval '1 ms', 'infinity'),
-      i.token is not null, i.key, coalesce(i.token, pg_current_snapshot()), i.codec, i.tags::text[], i.value, i.bytes
+      case when i.token is null then 's' else 'f' end, i.key, coalesce(i.token, pg_current_snapshot()), i.codec, i.tags::text[], i.value, i.bytes
     from unnest(p_keys, p_values, p_bytes, p_codecs, p_tags, p_fresh_ms, p_keep_ms, p_tokens)
       as i (key, value, bytes, codec, tags, fresh_ms, keep_ms, token)
     where refused is null or i.key <> all (refused)
@@ -544,16 +561,16 @@ begin
       created_at = excluded.created_at,
       fresh_until = excluded.fresh_until,
       expires_at = excluded.expires_at,
-      filled = excluded.filled,
+      origin = excluded.origin,
       as_of = excluded.as_of,
       codec = excluded.codec,
       tags = excluded.tags,
       value = excluded.value,
       bytes = excluded.bytes
     -- The present row is a fact that the load could not know of, unless it is an older load's.
-    where not excluded.filled
+    where excluded.origin = 's'
       or pg_visible_in_snapshot(e.written_by, excluded.as_of)
-      or e.filled and pg_snapshot_xmax(e.as_of) <= pg_snapshot_xmax(excluded.as_of)
+      or e.origin = 'f' and pg_snapshot_xmax(e.as_of) <= pg_snapshot_xmax(excluded.as_of)
     returning e.key
   )
   select array_agg(w.key) into v_written from written as w;
@@ -995,13 +1012,13 @@ begin
     and pg_snapshot_xmax(p_snapshot) > pg_snapshot_xmax(v_state.trim_fence) then
     begin
       insert into {{entries}} as e (
-        written_by, seq, created_at, fresh_until, expires_at, filled, key, as_of, codec, tags, value, bytes
+        written_by, seq, created_at, fresh_until, expires_at, origin, key, as_of, codec, tags, value, bytes
       )
       values (
         pg_current_xact_id(), nextval('{{seq}}'), clock_timestamp(),
         coalesce(clock_timestamp() + p_fresh_ms * interval '1 ms', 'infinity'),
         coalesce(clock_timestamp() + p_keep_ms * interval '1 ms', 'infinity'),
-        true, p_key, p_snapshot, p_codec, p_tags, p_value, p_bytes
+        't', p_key, p_snapshot, p_codec, p_tags, p_value, p_bytes
       )
       on conflict (key) do update
       set written_by = excluded.written_by,
@@ -1009,7 +1026,7 @@ begin
         created_at = excluded.created_at,
         fresh_until = excluded.fresh_until,
         expires_at = excluded.expires_at,
-        filled = excluded.filled,
+        origin = excluded.origin,
         as_of = excluded.as_of,
         codec = excluded.codec,
         tags = excluded.tags,
@@ -1017,7 +1034,7 @@ begin
         bytes = excluded.bytes
       where e.written_by = excluded.written_by
         or pg_visible_in_snapshot(e.written_by, excluded.as_of)
-        or e.filled and pg_snapshot_xmax(e.as_of) <= pg_snapshot_xmax(excluded.as_of);
+        or e.origin = 'f' and pg_snapshot_xmax(e.as_of) <= pg_snapshot_xmax(excluded.as_of);
       stored := found;
     exception when lock_not_available or serialization_failure or deadlock_detected then
       stored := false;
