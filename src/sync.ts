@@ -36,6 +36,7 @@ export class Sync {
   #running: Promise<void> | undefined
   #next: Promise<void> | undefined
   #trailing: Cancel | undefined
+  #hintedAt = 0
   readonly #followed = new Map<Targets, string>()
   #chasing = false
 
@@ -97,11 +98,16 @@ export class Sync {
     const { local, background } = this.#options
     if (hint.kind === 'change') local.apply(hint.change)
     else if (hint.kind !== 'sync' && hint.kind !== 'unknown') return
-    if (local.size === 0 || this.#trailing !== undefined) return
-    this.#trailing = background.once(TRAILING_MS, () => {
-      this.#trailing = undefined
-      return this.#renew()
-    })
+    this.#hintedAt = this.#options.clock.monotonic()
+    this.#trailing ??= background.once(TRAILING_MS, () => this.#trail())
+  }
+
+  // What the gate left out after the last hint is seen by a sync that begins later than it.
+  #trail(): Promise<void> | undefined {
+    const { local, background, clock } = this.#options
+    const leftMs = this.#hintedAt + TRAILING_MS - clock.monotonic()
+    this.#trailing = leftMs >= 1 ? background.once(leftMs, () => this.#trail()) : undefined
+    return local.size > 0 || local.wantsSync ? this.#renew() : undefined
   }
 
   /** A reply or a refused write showed another world than the last sync. */
