@@ -266,7 +266,9 @@ export class Loads {
   }
 
   #serveStale({ token, stale }: Miss): LoadResult | null {
-    const found = stale === null ? null : this.#decode(stale)
+    // The grace may have ended while the loader ran.
+    if (stale === null || this.#options.clock.wall() >= token.sentAt + stale.keepMs) return null
+    const found = this.#decode(stale)
     if (found === null) return null
     this.#options.local.abandon(token)
     return { value: found.value, origin: 'stale' }
