@@ -4,18 +4,34 @@ import type { CacheOptions, ResolvedOptions } from './options.ts'
 import { resolveOptions } from './options.ts'
 import { Driver } from './postgres/driver.ts'
 import { toCacheError } from './postgres/failures.ts'
-import { dropSchema, inspectServer, LATEST_VERSION, migrate, migrationSql } from './postgres/migrate.ts'
+import {
+  checkSchema,
+  dropSchema,
+  inspectServer,
+  LATEST_VERSION,
+  migrate,
+  migrationSql,
+  readSettings,
+  type SchemaSettings,
+  type ServerState,
+} from './postgres/migrate.ts'
 import { createNames, type Names } from './postgres/names.ts'
 import { createPool } from './postgres/pool.ts'
+import { createStatements } from './postgres/statements.ts'
+import { readStatus, type StoreStatus } from './postgres/status.ts'
+import { Sweeper } from './postgres/sweeper.ts'
 
-export interface SchemaAccess {
+export type { StoreStatus, TableStatus, WorldStatus } from './postgres/status.ts'
+
+interface SchemaAccess {
   readonly driver: Driver
   readonly names: Names
   readonly options: ResolvedOptions
 }
 
-/** Runs `work` on a connection that is closed afterwards. */
-export async function withSchema<T>(
+/** Runs `work` on a connection that is closed afterwards. A failure names the operation. */
+async function withSchema<T>(
+  operation: string,
   given: CacheOptions,
   work: (access: SchemaAccess) => Promise<T>,
 ): Promise<T> {
@@ -25,18 +41,32 @@ export async function withSchema<T>(
   try {
     return await work({ driver: new Driver(pool, options), names, options })
   } catch (error) {
-    throw toCacheError(error, 'schema')
+    throw toCacheError(error, operation)
   } finally {
     await pool.close()
   }
 }
 
 export function migrateSchema(options: CacheOptions, to?: number): Promise<number> {
-  return withSchema(options, (access) => migrate(access.driver, access.names, access.options, to))
+  return withSchema('migrate', options, (access) => migrate(access.driver, access.names, access.options, to))
+}
+
+/** What is there, and the settings it was installed with; null: nothing is installed. */
+export function inspectSchema(
+  options: CacheOptions,
+): Promise<ServerState & { readonly settings: SchemaSettings | null }> {
+  return withSchema('inspect', options, async ({ driver, names }) => {
+    const server = await inspectServer(driver, names)
+    return { ...server, settings: server.version === 0 ? null : await readSettings(driver, names) }
+  })
 }
 
 export function readSchemaVersion(options: CacheOptions): Promise<number> {
-  return withSchema(options, async ({ driver, names }) => (await inspectServer(driver, names)).version)
+  return withSchema(
+    'inspect',
+    options,
+    async ({ driver, names }) => (await inspectServer(driver, names)).version,
+  )
 }
 
 export async function isSchemaCurrent(options: CacheOptions): Promise<boolean> {
@@ -44,7 +74,21 @@ export async function isSchemaCurrent(options: CacheOptions): Promise<boolean> {
 }
 
 export function removeSchema(options: CacheOptions): Promise<void> {
-  return withSchema(options, ({ driver, names }) => dropSchema(driver, names))
+  return withSchema('drop', options, ({ driver, names }) => dropSchema(driver, names))
+}
+
+export function readStoreStatus(options: CacheOptions): Promise<StoreStatus> {
+  return withSchema('status', options, ({ driver, names }) => readStatus(driver, names))
+}
+
+/** Removes what is expired or void; resolves to the number of rows. */
+export function pruneStore(given: CacheOptions): Promise<number> {
+  return withSchema('prune', given, async ({ driver, names, options }) => {
+    const server = await inspectServer(driver, names)
+    checkSchema(server, names, false)
+    if (!server.readCommitted) driver.useExplicitIsolation()
+    return new Sweeper(driver, createStatements(names), options).prune()
+  })
 }
 
 export function renderMigrations(given: CacheOptions): string {

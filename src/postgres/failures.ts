@@ -78,7 +78,7 @@ export function toCacheError(error: unknown, operation: string): CacheError {
   if (error instanceof CacheError) return error
   const code = codeOf(error)
   const advice = ADVICE[code]
-  const detail = error instanceof Error ? error.message : String(error)
+  const detail = messageOf(error)
   return new CacheError(
     code,
     `${operation} failed: ${advice === undefined ? detail : `${advice} (${detail})`}`,
@@ -86,6 +86,12 @@ export function toCacheError(error: unknown, operation: string): CacheError {
       cause: error,
     },
   )
+}
+
+// A host with several addresses fails once for each, in an error without a message of its own.
+function messageOf(error: unknown): string {
+  if (error instanceof AggregateError && error.message === '') return error.errors.map(messageOf).join(', ')
+  return error instanceof Error ? error.message : String(error)
 }
 
 function codeOf(error: unknown): CacheErrorCode {

@@ -15,6 +15,7 @@ export interface SchemaSettings {
 
 /** What a server tells about itself and its schema before any table of ours is touched. */
 export interface ServerState {
+  readonly database: string
   readonly serverVersion: number
   readonly inRecovery: boolean
   readonly readCommitted: boolean
@@ -34,11 +35,12 @@ export async function inspectServer(driver: Driver, names: Names): Promise<Serve
   const [about] = await driver.query({
     name: '',
     text: `select current_setting('server_version_num'), pg_is_in_recovery()::text, current_setting('default_transaction_isolation'),
-  to_regclass(${quoteLiteral(names.object('migrations'))})::text`,
+  to_regclass(${quoteLiteral(names.object('migrations'))})::text, current_database()`,
   })
   const installed = about?.[3] != null
   const [applied] = installed ? await driver.query({ name: '', text: appliedVersions(names) }) : []
   return {
+    database: about?.[4] ?? '',
     serverVersion: Number(about?.[0]),
     inRecovery: about?.[1] === 'true',
     readCommitted: about?.[2] === 'read committed',
@@ -159,22 +161,23 @@ export function migrationSql(names: Names, settings: SchemaSettings): string {
   return ['begin;', PREAMBLE(names).trim(), ...steps, meta, 'commit;', ''].join('\n\n')
 }
 
-/** A client that was configured otherwise than the schema would not hear of changes, or would promise what the tables cannot keep. */
-export async function checkSettings(driver: Driver, names: Names, settings: SchemaSettings): Promise<void> {
+/** What the schema was installed with. */
+export async function readSettings(driver: Driver, names: Names): Promise<SchemaSettings> {
   const [row] = await driver.query({
     name: '',
     text: `select channel, durability from ${names.object('meta')}`,
   })
-  refuseMismatch('notifyChannel', settings.notifyChannel, row?.[0], names)
-  refuseMismatch('durability', settings.durability, row?.[1], names)
+  return { notifyChannel: row?.[0] ?? '', durability: row?.[1] === 'logged' ? 'logged' : 'unlogged' }
 }
 
-function refuseMismatch(
-  option: string,
-  mine: string,
-  installed: string | null | undefined,
-  names: Names,
-): void {
+/** A client that was configured otherwise than the schema would not hear of changes, or would promise what the tables cannot keep. */
+export async function checkSettings(driver: Driver, names: Names, settings: SchemaSettings): Promise<void> {
+  const installed = await readSettings(driver, names)
+  refuseMismatch('notifyChannel', settings.notifyChannel, installed.notifyChannel, names)
+  refuseMismatch('durability', settings.durability, installed.durability, names)
+}
+
+function refuseMismatch(option: string, mine: string, installed: string, names: Names): void {
   if (installed === mine) return
   throw new CacheError(
     'settings-mismatch',

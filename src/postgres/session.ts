@@ -36,6 +36,9 @@ export interface SessionOptions {
   readonly listener: SessionListener
 }
 
+// Tells a session from the connections of the pool in pg_stat_activity; a name in the connection string wins.
+const APPLICATION_NAME = 'postgres-cache session'
+
 const NONCE_TIMEOUT_MS = 1_000
 const FIRST_BACKOFF_MS = 50
 const MAX_BACKOFF_MS = 5_000
@@ -104,6 +107,7 @@ export class Session {
     const { address, channel, timeoutMs } = this.#options
     const client = new pg.Client({
       ...address,
+      fallback_application_name: APPLICATION_NAME,
       pipeline: true,
       connectionTimeoutMillis: timeoutMs,
       keepAlive: true,

@@ -1,0 +1,93 @@
+// What was typed, turned into one command with complete options, or refused.
+
+import { parseArgs } from 'node:util'
+import { nearest } from '../core/nearest.ts'
+import type { CacheOptions } from '../options.ts'
+
+export type CommandName = 'migrate' | 'sql' | 'status' | 'prune' | 'drop'
+
+export interface Command {
+  readonly name: CommandName | 'help' | 'version'
+  readonly options: CacheOptions
+  /** `drop` without asking. */
+  readonly yes: boolean
+  /** `status` for programs. */
+  readonly json: boolean
+}
+
+/** What was typed makes no sense; the message says what would. */
+export class UsageError extends Error {}
+
+const OPTIONS = {
+  url: { type: 'string' },
+  schema: { type: 'string' },
+  prefix: { type: 'string' },
+  channel: { type: 'string' },
+  durability: { type: 'string' },
+  yes: { type: 'boolean' },
+  json: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+  version: { type: 'boolean', short: 'v' },
+} as const
+
+type OptionName = keyof typeof OPTIONS
+
+const WHERE = ['url', 'schema', 'prefix'] as const
+
+const TAKES: Readonly<Record<CommandName, readonly OptionName[]>> = {
+  migrate: [...WHERE, 'channel', 'durability'],
+  sql: ['schema', 'prefix', 'channel', 'durability'],
+  status: [...WHERE, 'json'],
+  prune: WHERE,
+  drop: [...WHERE, 'yes'],
+}
+
+// Nobody waits at a terminal for what takes longer, and counting may take longer than a cache should wait.
+const QUERY_TIMEOUT = '10s'
+
+export function parseArguments(args: readonly string[], environment: NodeJS.ProcessEnv): Command {
+  const { values, positionals } = parse(args)
+  const { yes = false, json = false } = values
+  if (values.help === true) return { name: 'help', options: {}, yes, json }
+  if (values.version === true) return { name: 'version', options: {}, yes, json }
+
+  const [name, ...extra] = positionals
+  if (name === undefined) throw new UsageError('no command given; see postgres-cache --help')
+  if (!isCommand(name)) throw unknownCommand(name)
+  if (extra.length > 0) throw new UsageError(`unexpected argument '${extra.join(' ')}'`)
+  for (const given of Object.keys(values) as OptionName[]) {
+    if (!TAKES[name].includes(given)) throw new UsageError(`${name} takes no --${given}`)
+  }
+
+  const options = {
+    connectionString: values.url ?? (environment['DATABASE_URL'] || undefined),
+    schema: values.schema,
+    schemaPrefix: values.prefix,
+    notifyChannel: values.channel,
+    // Checked with the other options.
+    durability: values.durability as CacheOptions['durability'],
+    queryTimeout: QUERY_TIMEOUT,
+  } as const
+  return { name, options, yes, json }
+}
+
+function parse(
+  args: readonly string[],
+): ReturnType<typeof parseArgs<{ args: string[]; options: typeof OPTIONS; allowPositionals: true }>> {
+  try {
+    return parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true })
+  } catch (error) {
+    // The first sentence says what is wrong; the rest is advice on how to write positional arguments.
+    throw new UsageError(String((error as Error).message.split('. ')[0]))
+  }
+}
+
+function isCommand(name: string): name is CommandName {
+  return Object.hasOwn(TAKES, name)
+}
+
+function unknownCommand(name: string): UsageError {
+  const meant = nearest(name, Object.keys(TAKES))
+  const advice = meant === undefined ? 'see postgres-cache --help' : `did you mean '${meant}'?`
+  return new UsageError(`unknown command '${name}': ${advice}`)
+}
