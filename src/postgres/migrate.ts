@@ -98,7 +98,7 @@ export async function migrate(
   try {
     return await driver.transaction((query) => applyMissing(query, names, settings, to))
   } catch (error) {
-    throw explainRefusal(error, names)
+    throw explainRefusal(error, names, 'migrate')
   }
 }
 
@@ -205,7 +205,7 @@ export async function dropSchema(driver: Driver, names: Names): Promise<void> {
       if (left?.[0] === '1') await query(`drop schema ${quoteIdentifier(names.schema)}`)
     })
   } catch (error) {
-    throw explainRefusal(error, names)
+    throw explainRefusal(error, names, 'drop')
   }
 }
 
@@ -234,20 +234,26 @@ function dropCommands(objects: Row[], names: Names): string[] {
   const byKind = (kind: string): string[] =>
     objects.filter((row) => row[0] === kind).map((row) => row[1] ?? '')
   const qualify = (name: string): string => `${quoteIdentifier(names.schema)}.${quoteIdentifier(name)}`
+  const views = byKind('v').map(qualify)
   return [
-    ...byKind('v').map((name) => `drop view ${qualify(name)}`),
+    // In one command, because some of them read others.
+    ...(views.length === 0 ? [] : [`drop view ${views.join(', ')}`]),
     ...byKind('r').map((name) => `drop table ${qualify(name)} cascade`),
     ...byKind('f').map((signature) => `drop function if exists ${signature} cascade`),
     ...byKind('S').map((name) => `drop sequence if exists ${qualify(name)}`),
   ]
 }
 
-function explainRefusal(error: unknown, names: Names): CacheError {
-  if (sqlStateOf(error) !== '42501') return toCacheError(error, 'migrate')
+function explainRefusal(error: unknown, names: Names, operation: 'migrate' | 'drop'): CacheError {
+  if (sqlStateOf(error) !== '42501') return toCacheError(error, operation)
+  const advice = {
+    migrate: 'as the owner of the database, or let it run `grant create on database <name> to <role>` first',
+    drop: 'as the role that installed it',
+  }
   return new CacheError(
     'permission-denied',
-    `the role may not create what the schema ${names.schema} needs (${(error as Error).message}): run \`npx postgres-cache migrate\` ` +
-      `as the owner of the database, or let it run \`grant create on database <name> to <role>\` first`,
+    `the role may not ${operation} the schema ${names.schema} (${(error as Error).message}): ` +
+      `run \`npx postgres-cache ${operation}\` ${advice[operation]}`,
     { cause: error },
   )
 }
