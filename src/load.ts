@@ -170,7 +170,7 @@ export class Loads {
 
         const left = giveUpAt - this.#options.clock.monotonic()
         if (left <= 0) return this.#serveStale(miss) ?? (await this.#runLoader(load, miss))
-        if (enlisted) await locks.sleep(key, Math.min(left, LOOK_AGAIN_MS))
+        if (enlisted) await locks.sleep(key, Math.min(left, LOOK_AGAIN_MS), claim.heard)
         else await locks.enlist(key).catch(() => {}) // without the session, sleepers look again by themselves
         enlisted = true
       }
@@ -184,7 +184,7 @@ export class Loads {
     locks: LoadLocks,
     load: Load,
     miss: Miss,
-  ): Promise<LoadResult | { held: boolean; miss: Miss } | null> {
+  ): Promise<LoadResult | { held: boolean; heard: number; miss: Miss } | null> {
     const { local } = this.#options
     const token = local.open(load.key)
     const claim = await locks.claim(load.key).catch(() => null)
@@ -195,9 +195,9 @@ export class Loads {
     local.abandon(miss.token)
     const [entry = null] = claim.read.entries
     const found = this.#settleIfFresh(token, { ...claim.read, entry })
-    if (found === null)
-      return { held: claim.held, miss: { token, snapshot: claim.read.snapshot, stale: entry } }
-    if (claim.held) this.#releaseLater(locks, load.key)
+    const { held, heard } = claim
+    if (found === null) return { held, heard, miss: { token, snapshot: claim.read.snapshot, stale: entry } }
+    if (held) this.#releaseLater(locks, load.key)
     return found
   }
 

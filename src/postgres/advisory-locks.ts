@@ -1,7 +1,8 @@
 // Load locks as advisory locks of the session: gone with the process that held them, and waiters are woken.
 //
 // A loser enlists with a shared lock of a second class before it looks again. The winner unlocks first and then asks whether anybody is enlisted:
-// either it sees the waiter and signals, or the waiter enlisted after the unlock and gets the lock or the value when it looks.
+// either it sees the waiter and signals, or the waiter enlisted after the unlock and gets the lock or the value when it looks. A signal may arrive while
+// the waiter is still looking, so signals are counted from when it enlists, and it does not fall asleep over one.
 
 import { hashKey } from '../core/key.ts'
 import { encodeTextArray } from './binary-array.ts'
@@ -26,12 +27,19 @@ function statement(name: string, text: string): Statement {
   return { name: `postgres_cache_${name}`, text }
 }
 
+/** Those of this process who are enlisted for a hash. */
+interface Waiting {
+  enlisted: number
+  heard: number
+  readonly sleepers: Set<() => void>
+}
+
 export class AdvisoryLocks implements LoadLocks {
   readonly #session: Session
   readonly #names: Names
   readonly #channel: string
   readonly #read: Statement
-  readonly #sleepers = new Map<number, Set<() => void>>()
+  readonly #waiting = new Map<number, Waiting>()
   #locks = 0
 
   constructor(session: Session, names: Names, channel: string, read: Statement) {
@@ -44,6 +52,7 @@ export class AdvisoryLocks implements LoadLocks {
   async claim(key: string): Promise<Claim | null> {
     if (this.#session.state !== 'live' || this.#locks >= MAX_LOCKS) return null
     this.#locks++
+    const heard = this.#waiting.get(hashKey(key))?.heard ?? 0
     const [locked, read] = await Promise.allSettled([
       this.#session.query(TRY_LOCK, [this.#names.loadClass, hashKey(key)]),
       this.#session.query(this.#read, [encodeTextArray([key])]),
@@ -51,31 +60,37 @@ export class AdvisoryLocks implements LoadLocks {
     const held = locked.status === 'fulfilled' && locked.value[0]?.[0] === 'true'
     if (!held) this.#locks--
     if (locked.status === 'fulfilled' && read.status === 'fulfilled')
-      return { held, read: toReadReply([key], read.value) }
+      return { held, heard, read: toReadReply([key], read.value) }
     if (held) await this.release(key)
     return null
   }
 
   async enlist(key: string): Promise<void> {
-    await this.#session.query(ENLIST, [this.#names.waitClass, hashKey(key)])
+    const hash = hashKey(key)
+    const waiting = this.#waiting.get(hash) ?? { enlisted: 0, heard: 0, sleepers: new Set() }
+    waiting.enlisted++
+    this.#waiting.set(hash, waiting)
+    await this.#session.query(ENLIST, [this.#names.waitClass, hash])
   }
 
   delist(key: string): void {
-    this.#session.query(DELIST, [this.#names.waitClass, hashKey(key)]).catch(() => {}) // a lost session has no locks
+    const hash = hashKey(key)
+    const waiting = this.#waiting.get(hash)
+    if (waiting !== undefined && --waiting.enlisted === 0) this.#waiting.delete(hash)
+    this.#session.query(DELIST, [this.#names.waitClass, hash]).catch(() => {}) // a lost session has no locks
   }
 
-  sleep(key: string, ms: number): Promise<void> {
-    const hash = hashKey(key)
+  sleep(key: string, ms: number, heard: number): Promise<void> {
+    const waiting = this.#waiting.get(hashKey(key))
+    if (waiting === undefined || waiting.heard !== heard) return Promise.resolve()
     return new Promise((resolve) => {
-      const sleepers = this.#sleepers.get(hash) ?? new Set()
       const wake = (): void => {
         clearTimeout(timer)
-        sleepers.delete(wake)
-        if (sleepers.size === 0 && this.#sleepers.get(hash) === sleepers) this.#sleepers.delete(hash)
+        waiting.sleepers.delete(wake)
         resolve()
       }
       const timer = setTimeout(wake, ms)
-      this.#sleepers.set(hash, sleepers.add(wake))
+      waiting.sleepers.add(wake)
     })
   }
 
@@ -96,6 +111,11 @@ export class AdvisoryLocks implements LoadLocks {
 
   /** A holder is done, here or elsewhere. */
   wake(hashes: readonly number[]): void {
-    for (const hash of hashes) for (const wake of this.#sleepers.get(hash) ?? []) wake()
+    for (const hash of hashes) {
+      const waiting = this.#waiting.get(hash)
+      if (waiting === undefined) continue
+      waiting.heard++
+      for (const wake of waiting.sleepers) wake()
+    }
   }
 }

@@ -27,7 +27,7 @@ export class LeaseLocks implements LoadLocks {
     const [row] = await this.#driver.query(this.#sql.acquireLease, [key, this.#holder, this.#leaseMs])
     const held = row?.[0] === 't'
     try {
-      return { held, read: await this.#store.readMany([key]) }
+      return { held, heard: 0, read: await this.#store.readMany([key]) }
     } catch (error) {
       if (held) await this.release(key)
       throw error
