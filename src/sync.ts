@@ -99,7 +99,7 @@ export class Sync {
     if (hint.kind === 'change') local.apply(hint.change)
     else if (hint.kind !== 'sync' && hint.kind !== 'unknown') return
     this.#hintedAt = this.#options.clock.monotonic()
-    this.#trailing ??= background.once(TRAILING_MS, () => this.#trail())
+    if (this.#trailing === undefined) this.#trailing = background.once(TRAILING_MS, () => this.#trail())
   }
 
   // What the gate left out after the last hint is seen by a sync that begins later than it.
