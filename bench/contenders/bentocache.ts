@@ -1,0 +1,67 @@
+// BentoCache in its two-tier form: memory in front of Valkey, and a bus that tells the other processes.
+
+import { BentoCache, bentostore } from 'bentocache'
+import { memoryDriver } from 'bentocache/drivers/memory'
+import { redisBusDriver, redisDriver } from 'bentocache/drivers/redis'
+import { Redis } from 'ioredis'
+import { type Contender, KEY_PREFIX, LOCAL_ENTRIES, packageVersion, type Versions } from '../contender.ts'
+import { serverOf } from '../servers/valkey-version.ts'
+
+export function createBentocache(url: string): Contender {
+  return new BentocacheContender(url)
+}
+
+function createBento(connection: Redis, bus: Redis) {
+  const store = bentostore()
+    .useL1Layer(memoryDriver({ maxItems: LOCAL_ENTRIES }))
+    .useL2Layer(redisDriver({ connection, prefix: KEY_PREFIX }))
+    .useBus(redisBusDriver({ connection: bus }))
+  return new BentoCache({ default: 'bench', stores: { bench: store } })
+}
+
+class BentocacheContender implements Contender {
+  readonly name = 'bentocache'
+  readonly #connection: Redis
+  readonly #bus: Redis
+  readonly #bento: ReturnType<typeof createBento>
+
+  constructor(url: string) {
+    this.#connection = new Redis(url, { enableAutoPipelining: true, lazyConnect: true })
+    this.#bus = new Redis(url, { lazyConnect: true })
+    this.#bento = createBento(this.#connection, this.#bus)
+  }
+
+  async connect(): Promise<void> {
+    await this.#connection.connect()
+  }
+
+  async versions(): Promise<Versions> {
+    return { client: packageVersion('bentocache'), server: serverOf(await this.#connection.info('server')) }
+  }
+
+  async set(key: string, value: unknown, ttlMs: number): Promise<void> {
+    await this.#bento.set({ key, value, ttl: ttlMs })
+  }
+
+  get(key: string): Promise<unknown> {
+    return this.#bento.get({ key })
+  }
+
+  async delete(key: string): Promise<void> {
+    await this.#bento.delete({ key })
+  }
+
+  getOrSet(key: string, loader: () => Promise<unknown>, ttlMs: number): Promise<unknown> {
+    return this.#bento.getOrSet({ key, factory: loader, ttl: ttlMs })
+  }
+
+  onEvicted(listener: (key: string) => void): void {
+    this.#bento.on('bus:message:received', ({ message }) => {
+      for (const key of message.keys) listener(key)
+    })
+  }
+
+  async close(): Promise<void> {
+    await this.#bento.disconnectAll()
+  }
+}

@@ -1,0 +1,78 @@
+// postgres-cache as it comes: all options at their defaults, but for the schema.
+
+import { type CacheOptions, PostgresCache } from 'postgres-cache'
+import pg from 'pg'
+import { type Contender, ownVersion, packageVersion, SCHEMA, type Versions } from '../contender.ts'
+
+export function createPostgresCache(url: string): Contender {
+  return new PostgresCacheContender('postgres-cache', url)
+}
+
+export class PostgresCacheContender implements Contender {
+  readonly name: string
+  readonly #url: string
+  readonly #cache: PostgresCache
+  #failure: Error | undefined
+
+  constructor(name: string, url: string, options: CacheOptions = {}) {
+    this.name = name
+    this.#url = url
+    this.#cache = new PostgresCache({ connectionString: url, schema: SCHEMA, ...options })
+    this.#cache.on('error', ({ error }) => {
+      this.#failure ??= error
+    })
+  }
+
+  failure(): Error | undefined {
+    return this.#failure
+  }
+
+  connect(): Promise<void> {
+    return this.#cache.connect()
+  }
+
+  async versions(): Promise<Versions> {
+    return { client: `${ownVersion()} on ${packageVersion('pg')}`, server: await postgresVersion(this.#url) }
+  }
+
+  set(key: string, value: unknown, ttlMs: number): Promise<void> {
+    return this.#cache.set(key, value, { ttl: ttlMs })
+  }
+
+  get(key: string): Promise<unknown> {
+    return this.#cache.get(key)
+  }
+
+  getMany(keys: readonly string[]): Promise<unknown[]> {
+    return this.#cache.getMany(keys)
+  }
+
+  async delete(key: string): Promise<void> {
+    await this.#cache.delete(key)
+  }
+
+  getOrSet(key: string, loader: () => Promise<unknown>, ttlMs: number): Promise<unknown> {
+    return this.#cache.getOrSet(key, loader, { ttl: ttlMs })
+  }
+
+  onEvicted(listener: (key: string) => void): void {
+    this.#cache.on('evicted', ({ key, reason }) => {
+      if (reason === 'changed') listener(key)
+    })
+  }
+
+  close(): Promise<void> {
+    return this.#cache.close()
+  }
+}
+
+export async function postgresVersion(url: string): Promise<string> {
+  const client = new pg.Client(url)
+  await client.connect()
+  try {
+    const { rows } = await client.query<{ server_version: string }>('show server_version')
+    return `PostgreSQL ${rows[0]?.server_version}`
+  } finally {
+    await client.end()
+  }
+}

@@ -1,0 +1,85 @@
+// Takes contenders through the cells of a scenario in rounds that interleave: what the machine does meanwhile meets all
+// of them alike.
+
+import type { ContenderName } from './contenders.ts'
+import type { FigureName, Figures } from './figures.ts'
+import type { Cell, Scenario, Settings } from './scenario.ts'
+import type { Servers } from './servers/servers.ts'
+import { Stage } from './stage.ts'
+
+/** One contender in one cell: what each round found. */
+export interface CellResult {
+  readonly cell: Cell
+  readonly contender: ContenderName
+  readonly rounds: readonly Figures[]
+  /** Why there are no more rounds than these. */
+  readonly failure?: string
+}
+
+export interface ScenarioResult {
+  readonly scenario: string
+  readonly question: string
+  readonly figures: readonly FigureName[]
+  readonly cells: readonly CellResult[]
+}
+
+export interface Progress {
+  readonly scenario: string
+  readonly cell: Cell
+  readonly contender: ContenderName
+  readonly done: number
+  readonly total: number
+}
+
+export async function runScenario(
+  scenario: Scenario,
+  fit: ReadonlySet<ContenderName>,
+  servers: Servers,
+  settings: Settings,
+  report: (progress: Progress) => void,
+): Promise<ScenarioResult> {
+  await using stage = new Stage(servers, settings)
+  const rounds = scenario.rounds[settings.effort]
+  const plan = scenario.cells(settings).map((cell) => ({
+    cell,
+    results: scenario
+      .contenders(cell)
+      .filter((contender) => fit.has(contender))
+      .map((contender): Draft => ({ cell, contender, rounds: [], failure: undefined })),
+  }))
+  const total = plan.reduce((sum, { results }) => sum + results.length * rounds, 0)
+  let done = 0
+
+  for (const { cell, results } of plan) {
+    for (let round = 0; round < rounds; round++) {
+      for (const result of rotated(results, round)) {
+        report({ scenario: scenario.name, cell, contender: result.contender, done: done++, total })
+        if (result.failure !== undefined) continue
+        try {
+          result.rounds.push(await scenario.measure(stage, result.contender, cell))
+        } catch (error) {
+          result.failure = error instanceof Error ? error.message : String(error)
+        }
+      }
+    }
+  }
+  const { name, question, figures } = scenario
+  return { scenario: name, question, figures, cells: plan.flatMap(({ results }) => results.map(finish)) }
+}
+
+/** Whoever goes first in one round goes last in another. */
+function rotated<T>(items: readonly T[], by: number): T[] {
+  const start = items.length === 0 ? 0 : by % items.length
+  return [...items.slice(start), ...items.slice(0, start)]
+}
+
+interface Draft {
+  readonly cell: Cell
+  readonly contender: ContenderName
+  readonly rounds: Figures[]
+  failure: string | undefined
+}
+
+function finish({ failure, ...result }: Draft): CellResult {
+  return failure === undefined ? result : { ...result, failure }
+}
