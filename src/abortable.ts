@@ -1,7 +1,10 @@
 // A caller that gives up: its promise rejects with the signal's reason, the work goes on.
 
-export async function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return work
+export function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  return signal === undefined ? work : race(work, signal)
+}
+
+async function race<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   work.catch(() => {}) // whoever gave up does not hear how it ended
   signal.throwIfAborted()
   let giveUp = (): void => {}

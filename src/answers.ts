@@ -12,11 +12,6 @@ import type { LocalEntry } from './memory/local-entry.ts'
 import type { CallOptions, GetOptions, ResolvedSetEntry, ResolvedSetOptions } from './options.ts'
 import type { Parts } from './wiring.ts'
 
-/** A found value, so that a stored null is told from a miss. */
-export interface Found {
-  readonly value: unknown
-}
-
 export interface EncodedEntry {
   readonly key: string
   readonly value: EncodedValue
@@ -37,66 +32,70 @@ export class Answers {
     return abortable(sent, options?.signal)
   }
 
-  /** A read: what the server cannot answer is answered by the fallback. A wrong set-up is still shown to every caller. */
+  /**
+   * A read: what the server cannot answer is answered by the fallback. A wrong set-up is still shown to every caller.
+   */
   async tolerate<T>(
     operation: string,
     options: CallOptions | undefined,
     work: () => Promise<T>,
     fallback: () => T,
   ): Promise<T> {
-    const { connection, reporter } = this.#parts
+    const { connection } = this.#parts
     try {
       if (!connection.isReady) await abortable(connection.ready(), options?.signal)
     } catch (error) {
       if (!Connection.isPassing(error)) throw error
-      reporter.report('error', { error, operation })
-      return fallback()
+      return this.#fallBack(error, operation, fallback)
     }
     try {
       return await abortable(work(), options?.signal)
     } catch (error) {
-      if (!isCacheError(error) || error.code === 'closed') throw error
-      reporter.report('error', { error, operation })
-      return fallback()
+      return this.#fallBack(error, operation, fallback)
     }
   }
 
-  /** The value of an entry that was found, or the miss; what cannot be decoded here is a miss and an event. */
-  answer(key: string, entry: LocalEntry | null | undefined, tier: HitTier): Found | undefined {
+  /** The value of an entry, or undefined for a miss; what cannot be decoded here is a miss and an event. */
+  answer(key: string, entry: LocalEntry | null | undefined, tier: HitTier): unknown {
     const { reporter } = this.#parts
-    const found = entry ? this.decode(entry) : undefined
-    if (found === undefined) reporter.missed(key)
+    // No codec may return undefined for a value: it is how a miss looks.
+    const value = entry ? this.decode(entry) : undefined
+    if (value === undefined) reporter.missed(key)
     else reporter.hit(key, tier)
-    return found
+    return value
   }
 
-  /** While the store is gone: what the local cache last knew, if it was stored with a grace. */
-  answerStale(key: string): Found | undefined {
-    const entry = this.#parts.local.lastKnown(key)
-    return this.answer(key, entry?.graced === true ? entry : undefined, 'stale')
+  /** Undefined for what cannot be decoded here. */
+  decode(entry: LocalEntry): unknown {
+    try {
+      return this.#parts.mode.fromLocal(entry)
+    } catch (error) {
+      return this.#reportUndecodable(error)
+    }
   }
 
   /** From the store, or what may stand in for it. */
-  findOne(key: string, options: GetOptions | undefined): Promise<Found | undefined> {
-    const { reader } = this.#parts
-    return this.tolerate(
-      'get',
-      options,
-      async () => {
-        const entry = await (options?.fresh === true ? reader.findFresh(key) : reader.find(key))
-        return this.answer(key, entry, 'store')
-      },
-      () => this.answerStale(key),
-    )
+  read(key: string, options: GetOptions | undefined): Promise<unknown> {
+    const { connection, reader } = this.#parts
+    const fallback = (): unknown => this.#answerStale(key)
+    if (options === undefined && connection.isReady) {
+      // The hot path: one promise besides the flight's.
+      return reader.find(key).then(
+        (entry) => this.answer(key, entry, 'store'),
+        (error: unknown) => this.#fallBack(error, 'get', fallback),
+      )
+    }
+    const find = async (): Promise<unknown> => {
+      const entry = await (options?.fresh === true ? reader.findFresh(key) : reader.find(key))
+      return this.answer(key, entry, 'store')
+    }
+    return this.tolerate('get', options, find, fallback)
   }
 
   /** From the local cache where it may answer, and in one go from the store for the rest. */
-  async find(
-    keys: ReadonlySet<string>,
-    options: GetOptions | undefined,
-  ): Promise<Map<string, Found | undefined>> {
+  async readMany(keys: ReadonlySet<string>, options: GetOptions | undefined): Promise<Map<string, unknown>> {
     const { local, reader } = this.#parts
-    const found = new Map<string, Found | undefined>()
+    const found = new Map<string, unknown>()
     const missing: string[] = []
     for (const key of keys) {
       const entry = options?.fresh === true ? undefined : local.hit(key)
@@ -104,16 +103,16 @@ export class Answers {
       else found.set(key, this.answer(key, entry, 'local'))
     }
     if (missing.length === 0) return found
-    const answers = await this.tolerate(
+    const values = await this.tolerate(
       'getMany',
       options,
       async () => {
         const read = await reader.findMany(missing)
         return missing.map((key, i) => this.answer(key, read[i], 'store'))
       },
-      () => missing.map((key) => this.answerStale(key)),
+      () => missing.map((key) => this.#answerStale(key)),
     )
-    for (const [i, key] of missing.entries()) found.set(key, answers[i])
+    for (const [i, key] of missing.entries()) found.set(key, values[i])
     return found
   }
 
@@ -123,12 +122,12 @@ export class Answers {
   }
 
   toEntry<T>(stored: StoredEntry): Entry<T> | undefined {
-    const found = this.#attempt(() => decodeValue(this.#parts.options.codec, stored))
-    if (found === undefined) return undefined
+    const value = this.#decodeStored(stored)
+    if (value === undefined) return undefined
     const { key, version, tags, createdAt, freshMs, keepMs } = stored
     return {
       key,
-      value: found.value as T,
+      value: value as T,
       version,
       tags,
       createdAt: new Date(createdAt),
@@ -138,17 +137,29 @@ export class Answers {
     }
   }
 
-  decode(entry: LocalEntry): Found | undefined {
-    return this.#attempt(() => this.#parts.mode.fromLocal(entry))
+  #fallBack<T>(error: unknown, operation: string, fallback: () => T): T {
+    if (!isCacheError(error) || error.code === 'closed') throw error
+    this.#parts.reporter.report('error', { error, operation })
+    return fallback()
   }
 
-  #attempt(decode: () => unknown): Found | undefined {
+  /** While the store is gone: what the local cache last knew, if it was stored with a grace. */
+  #answerStale(key: string): unknown {
+    const entry = this.#parts.local.lastKnown(key)
+    return this.answer(key, entry?.graced === true ? entry : undefined, 'stale')
+  }
+
+  #decodeStored(stored: StoredEntry): unknown {
     try {
-      return { value: decode() }
+      return decodeValue(this.#parts.options.codec, stored)
     } catch (error) {
-      if (!isCacheError(error)) throw error
-      this.#parts.reporter.report('error', { error, operation: 'decode' })
-      return undefined
+      return this.#reportUndecodable(error)
     }
+  }
+
+  #reportUndecodable(error: unknown): undefined {
+    if (!isCacheError(error)) throw error
+    this.#parts.reporter.report('error', { error, operation: 'decode' })
+    return undefined
   }
 }

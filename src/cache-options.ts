@@ -135,7 +135,10 @@ export interface PoolLike {
 }
 
 export interface PoolClientLike {
-  query(statement: { text: string; values?: unknown[] }): Promise<{ rows: unknown[] }>
+  query(
+    statement: { text: string; values?: unknown[] },
+    callback: (error: Error, result: { rows: unknown[] }) => void,
+  ): void
   release(error?: Error | boolean): void
 }
 

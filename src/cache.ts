@@ -2,6 +2,7 @@
 
 import { abortable } from './abortable.ts'
 import { Answers } from './answers.ts'
+import { encodeValue } from './codecs/values.ts'
 import type { Cache, CacheStats, Loader, TransactionCache, TransactionLike, Watch } from './contract.ts'
 import { systemClock } from './core/clock.ts'
 import { type Duration, parseTtl } from './core/duration.ts'
@@ -89,8 +90,14 @@ export class PostgresCache implements Cache {
 
   get<T = unknown>(key: string, options?: GetOptions): Promise<T | undefined> {
     const entry = options?.fresh === true ? undefined : this.#parts.local.hit(key)
-    if (entry === undefined) return this.#read(key, options) as Promise<T | undefined>
-    return Promise.resolve(this.#answers.answer(key, entry, 'local')?.value as T | undefined)
+    if (entry !== undefined)
+      return Promise.resolve(this.#answers.answer(key, entry, 'local') as T | undefined)
+    try {
+      assertKey(key)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    return this.#answers.read(key, options) as Promise<T | undefined>
   }
 
   async has(key: string, options?: GetOptions): Promise<boolean> {
@@ -99,8 +106,8 @@ export class PostgresCache implements Cache {
 
   async getMany<T = unknown>(keys: readonly string[], options?: GetOptions): Promise<(T | undefined)[]> {
     for (const key of keys) assertKey(key)
-    const found = await this.#answers.find(new Set(keys), options)
-    return keys.map((key) => found.get(key)?.value as T | undefined)
+    const found = await this.#answers.readMany(new Set(keys), options)
+    return keys.map((key) => found.get(key) as T | undefined)
   }
 
   async getEntry<T = unknown>(key: string, options?: CallOptions): Promise<Entry<T> | undefined> {
@@ -118,15 +125,15 @@ export class PostgresCache implements Cache {
   // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller's claim, as in get
   peek<T = unknown>(key: string): T | undefined {
     const entry = this.#parts.local.hit(key)
-    return entry === undefined
-      ? undefined
-      : (this.#answers.answer(key, entry, 'local')?.value as T | undefined)
+    return entry === undefined ? undefined : (this.#answers.answer(key, entry, 'local') as T | undefined)
   }
 
   async set(key: string, value: unknown, options?: SetOptions): Promise<void> {
-    const { writer, reporter } = this.#parts
-    const entry = this.#answers.encode(resolveSetEntry([key, value], options, this.#parts.options))
-    await this.#answers.send(options, () => writer.set(entry.key, entry.value, entry.options))
+    const { writer, reporter, options: defaults } = this.#parts
+    assertKey(key)
+    const resolved = resolveSetOptions(options, defaults)
+    const encoded = encodeValue(defaults.codec, value, { key, maxValueBytes: defaults.maxValueBytes })
+    await this.#answers.send(options, () => writer.set(key, encoded, resolved))
     reporter.report('stored', { key })
   }
 
@@ -150,7 +157,7 @@ export class PostgresCache implements Cache {
     const held = entry === undefined ? undefined : this.#answers.decode(entry)
     if (held !== undefined) {
       reporter.hit(key, 'local')
-      return held.value as T
+      return held as T
     }
     assertKey(key)
     const resolved = resolveLoadOptions(options, this.#parts.options)
@@ -275,11 +282,6 @@ export class PostgresCache implements Cache {
 
   async sync(options?: CallOptions): Promise<void> {
     await this.#answers.send(options, () => this.#parts.sync.run())
-  }
-
-  async #read(key: string, options: GetOptions | undefined): Promise<unknown> {
-    assertKey(key)
-    return (await this.#answers.findOne(key, options))?.value
   }
 
   async #invalidatePrefix(prefix: string, options: CallOptions | undefined): Promise<void> {

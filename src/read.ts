@@ -5,6 +5,7 @@ import type { StoredEntry } from './core/entry.ts'
 import { isFresh } from './core/entry.ts'
 import type { Reporter } from './events.ts'
 import type { Gate } from './gate.ts'
+import type { Waiter } from './memory/batch-slot.ts'
 import { Batcher } from './memory/batcher.ts'
 import type { Budget } from './memory/budget.ts'
 import type { LocalView } from './memory/coherence.ts'
@@ -44,7 +45,6 @@ export interface ReaderOptions {
 export class Reader {
   readonly #options: ReaderOptions
   readonly #batcher: Batcher<string, StoredRead>
-  readonly #start = (key: string): Promise<LocalEntry | null> => this.#read(key)
 
   constructor(options: ReaderOptions) {
     this.#options = options
@@ -62,8 +62,20 @@ export class Reader {
 
   /** A fresh entry of the store, or null. Joins a read under way unless something has happened that it may have missed. */
   find(key: string): Promise<LocalEntry | null> {
-    const { flights, local } = this.#options
-    return local.mayJoin(key) ? flights.join(key, this.#start) : this.#read(key)
+    const { flights, local, sync } = this.#options
+    const mayJoin = local.mayJoin(key)
+    const underWay = mayJoin ? flights.find(key) : undefined
+    if (underWay !== undefined) return underWay
+
+    sync.wake()
+    const flight = new ReadFlight(this, mayJoin ? flights : null, local.open(key))
+    if (mayJoin) flights.begin(key, flight.promise)
+    try {
+      this.#batcher.submit(key, flight)
+    } catch (error) {
+      flight.fail(error)
+    }
+    return flight.promise
   }
 
   /** As find, from a snapshot that is taken after the call. */
@@ -104,6 +116,10 @@ export class Reader {
     }
   }
 
+  abandon(token: Token): void {
+    this.#options.local.abandon(token)
+  }
+
   /** Lets what was read into the local cache, if it may, and returns it where it is fresh. */
   settle(token: Token, read: StoredRead): LocalEntry | null {
     const { local, sync, mode, localTtlMs } = this.#options
@@ -119,18 +135,6 @@ export class Reader {
 
   close(error: unknown): void {
     this.#batcher.close(error)
-  }
-
-  async #read(key: string): Promise<LocalEntry | null> {
-    const { local, sync } = this.#options
-    sync.wake()
-    const token = local.open(key)
-    try {
-      return this.settle(token, await this.#batcher.add(key))
-    } catch (error) {
-      local.abandon(token)
-      throw error
-    }
   }
 
   async #readBatch(keys: string[]): Promise<StoredRead[]> {
@@ -153,5 +157,41 @@ export class Reader {
       if (isCacheError(error)) this.#options.reporter.report('error', { error, operation: 'decode' })
       return null
     }
+  }
+}
+
+/** One key on its way to the store and back. Waits in the batcher itself: this is the hot path, and every promise counts. */
+class ReadFlight implements Waiter<StoredRead> {
+  readonly promise: Promise<LocalEntry | null>
+  readonly #reader: Reader
+  /** Null where nobody may join. */
+  readonly #flights: Flights<LocalEntry | null> | null
+  readonly #token: Token
+  #resolve!: (entry: LocalEntry | null) => void
+  #reject!: (error: unknown) => void
+
+  constructor(reader: Reader, flights: Flights<LocalEntry | null> | null, token: Token) {
+    this.#reader = reader
+    this.#flights = flights
+    this.#token = token
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+  }
+
+  receive(read: StoredRead): void {
+    this.#flights?.land(this.#token.key, this.promise)
+    try {
+      this.#resolve(this.#reader.settle(this.#token, read))
+    } catch (error) {
+      this.#reject(error)
+    }
+  }
+
+  fail(error: unknown): void {
+    this.#flights?.land(this.#token.key, this.promise)
+    this.#reader.abandon(this.#token)
+    this.#reject(error)
   }
 }

@@ -5,6 +5,7 @@ import type { EncodedValue } from './codecs/values.ts'
 import type { Change } from './core/change.ts'
 import type { StoredEntry, Version } from './core/entry.ts'
 import { isCacheError } from './core/errors.ts'
+import type { Waiter } from './memory/batch-slot.ts'
 import { Batcher } from './memory/batcher.ts'
 import type { Budget } from './memory/budget.ts'
 import type { LocalView } from './memory/coherence.ts'
@@ -50,8 +51,8 @@ export class Writer {
     })
   }
 
-  async set(key: string, value: EncodedValue, options: ResolvedSetOptions): Promise<void> {
-    await this.#write(this.#options.local.open(key), toWrite(key, value, options, null))
+  set(key: string, value: EncodedValue, options: ResolvedSetOptions): Promise<boolean> {
+    return this.#write(this.#options.local.open(key), toWrite(key, value, options, null))
   }
 
   /** All or nothing per statement; rejects with the first failure. */
@@ -61,7 +62,7 @@ export class Writer {
     const { local } = this.#options
     const tokens = entries.map(({ key }) => local.open(key))
     const operations = entries.map(({ key, value, options }) => toWrite(key, value, options, null))
-    await this.#runMany(tokens, operations, (token, written) => this.#acknowledge(token, written))
+    await this.#runMany(tokens, operations, (token, written) => this.acknowledge(token, written))
   }
 
   /** Whether it was stored: not, when something that the load could not see has overwritten or invalidated the key. */
@@ -104,6 +105,31 @@ export class Writer {
     }
   }
 
+  /** Lets what was written into the local cache, if it may. */
+  acknowledge(token: Token, { world, version, done, operation }: Written): void {
+    const { local } = this.#options
+    if (!done || operation.kind !== 'write') return local.abandon(token)
+    const entry = this.#toLocal(toStored(operation.write, version), token.sentAt)
+    local.acknowledge(token, { world, entry, version })
+  }
+
+  // A codec that cannot decode what it encoded: the write has happened all the same, and whoever reads it hears of it.
+  #toLocal(stored: StoredEntry, sentAt: number): LocalEntry | null {
+    const { mode, localTtlMs } = this.#options
+    try {
+      return new LocalEntry(stored, sentAt, mode, localTtlMs)
+    } catch (error) {
+      if (!isCacheError(error)) throw error
+      return null
+    }
+  }
+
+  /** A write of this key has failed, perhaps after it was committed. */
+  failed(token: Token, error: unknown): void {
+    if (isAmbiguous(error)) this.#options.local.ambiguous(token)
+    else this.#options.local.abandon(token)
+  }
+
   drain(): Promise<void> {
     return this.#batcher.drain()
   }
@@ -112,17 +138,14 @@ export class Writer {
     this.#batcher.close(error)
   }
 
-  async #write(token: Token, operation: Operation): Promise<boolean> {
-    const { local } = this.#options
+  #write(token: Token, operation: Operation): Promise<boolean> {
+    const flight = new WriteFlight(this, token)
     try {
-      const written = await this.#batcher.add(operation)
-      this.#acknowledge(token, written)
-      return written.done
+      this.#batcher.submit(operation, flight)
     } catch (error) {
-      if (isAmbiguous(error)) local.ambiguous(token)
-      else local.abandon(token)
-      throw error
+      flight.fail(error)
     }
+    return flight.promise
   }
 
   async #restamp(operation: Operation): Promise<boolean> {
@@ -149,23 +172,33 @@ export class Writer {
       throw error
     }
   }
+}
 
-  #acknowledge(token: Token, { world, version, done, operation }: Written): void {
-    const { local } = this.#options
-    if (!done || operation.kind !== 'write') return local.abandon(token)
-    const entry = this.#toLocal(toStored(operation.write, version), token.sentAt)
-    local.acknowledge(token, { world, entry, version })
+/** One set or fill on its way; waits in the batcher itself, as a read does. */
+class WriteFlight implements Waiter<Written> {
+  readonly promise: Promise<boolean>
+  readonly #writer: Writer
+  readonly #token: Token
+  #resolve!: (done: boolean) => void
+  #reject!: (error: unknown) => void
+
+  constructor(writer: Writer, token: Token) {
+    this.#writer = writer
+    this.#token = token
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
   }
 
-  // A codec that cannot decode what it encoded: the write has happened all the same, and whoever reads it hears of it.
-  #toLocal(stored: StoredEntry, sentAt: number): LocalEntry | null {
-    const { mode, localTtlMs } = this.#options
-    try {
-      return new LocalEntry(stored, sentAt, mode, localTtlMs)
-    } catch (error) {
-      if (!isCacheError(error)) throw error
-      return null
-    }
+  receive(written: Written): void {
+    this.#writer.acknowledge(this.#token, written)
+    this.#resolve(written.done)
+  }
+
+  fail(error: unknown): void {
+    this.#writer.failed(this.#token, error)
+    this.#reject(error)
   }
 }
 
@@ -202,9 +235,19 @@ export function toEntryWrite(
   }
 }
 
+// Spelled out: spreading costs more than the rest of an acknowledgement.
 function toStored(write: EntryWrite, version: Version): StoredEntry {
-  const freshMs = write.freshMs ?? Infinity
-  return { ...write, version, createdAt: Date.now(), freshMs, keepMs: write.keepMs ?? Infinity }
+  return {
+    key: write.key,
+    text: write.text,
+    bytes: write.bytes,
+    codec: write.codec,
+    tags: write.tags,
+    version,
+    createdAt: Date.now(),
+    freshMs: write.freshMs ?? Infinity,
+    keepMs: write.keepMs ?? Infinity,
+  }
 }
 
 function toChange({ tags = [], keyPrefixes = [], tagPrefixes = [] }: Targets, version: Version): Change {

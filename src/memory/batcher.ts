@@ -60,14 +60,19 @@ export class Batcher<Item, Reply> {
   /** Rejects with `overloaded` past the budget. */
   add(item: Item): Promise<Reply> {
     return new Promise((resolve, reject) => {
-      const { bytesOf, budget, keyOf } = this.#options
-      if (this.#closed !== undefined) throw this.#closed.error
-      const key = keyOf(item)
-      const bytes = bytesOf(item)
-      budget.take(bytes, key)
-      this.#admit(item, key, bytes, new OneWaiter(resolve, reject), 0)
-      this.#wake()
+      this.submit(item, new OneWaiter(resolve, reject))
     })
+  }
+
+  /** As add, for a waiter of the caller's own: no promise is made. Throws `overloaded` past the budget. */
+  submit(item: Item, waiter: Waiter<Reply>): void {
+    const { bytesOf, budget, keyOf } = this.#options
+    if (this.#closed !== undefined) throw this.#closed.error
+    const key = keyOf(item)
+    const bytes = bytesOf(item)
+    budget.take(bytes, key)
+    this.#admit(item, key, bytes, waiter, 0)
+    this.#wake()
   }
 
   /** Replies in the order of the items. All of them fit into the budget, or none is sent. */

@@ -14,13 +14,25 @@ export class Flights<T> {
     if (underWay !== undefined) return underWay
 
     const flight = start(key)
-    this.#flights.set(key, flight)
+    this.begin(key, flight)
     // Registered before any caller's own reaction: whoever continues from this flight starts a new one.
-    const land = (): void => {
-      if (this.#flights.get(key) === flight) this.#flights.delete(key)
-    }
+    const land = (): void => this.land(key, flight)
     flight.then(land, land)
     return flight
+  }
+
+  /** What a caller may share now. */
+  find(key: string): Promise<T> | undefined {
+    return this.#flights.get(key)
+  }
+
+  /** For flights that land by themselves, before they settle. */
+  begin(key: string, flight: Promise<T>): void {
+    this.#flights.set(key, flight)
+  }
+
+  land(key: string, flight: Promise<T>): void {
+    if (this.#flights.get(key) === flight) this.#flights.delete(key)
   }
 
   /** The flight goes on for those who joined; the next caller starts anew. */

@@ -14,8 +14,8 @@ import pg from 'pg'
 import { type Hint, parseHint } from '../core/change.ts'
 import { CacheError } from '../core/errors.ts'
 import { quoteIdentifier } from '../core/identifier.ts'
-import type { Row, Statement } from './driver.ts'
-import { StatementTimeout, sqlStateOf } from './failures.ts'
+import { type Request, type Row, type Statement, request, send } from './driver.ts'
+import { sqlStateOf } from './failures.ts'
 
 export type SessionState = 'idle' | 'connecting' | 'live' | 'lost' | 'deaf' | 'closed'
 
@@ -47,13 +47,6 @@ const MAX_BACKOFF_MS = 5_000
 const SERVER_KEEPALIVES =
   'set tcp_keepalives_idle = 5; set tcp_keepalives_interval = 3; set tcp_keepalives_count = 3; set tcp_user_timeout = 14000'
 const CLIENT_KEEPALIVE_DELAY_MS = 5_000
-
-const RAW_TYPES = {
-  getTypeParser:
-    () =>
-    (text: string): string =>
-      text,
-}
 
 /** pg has these; its types do not. */
 type SessionClient = pg.Client & { ref(): void; unref(): void }
@@ -87,11 +80,11 @@ export class Session {
   }
 
   /** Statements are pipelined: those sent together run in order, each in a transaction of its own, in one round trip. */
-  async query({ name, text }: Statement, values: unknown[] = []): Promise<Row[]> {
+  async query(statement: Statement, values: unknown[] = []): Promise<Row[]> {
     const client = this.#client
     if (client === undefined || this.#state !== 'live')
       throw new CacheError('unavailable', 'the session connection is lost')
-    return this.#run(client, { name, text, values, rowMode: 'array', types: RAW_TYPES })
+    return this.#run(client, request(statement, values, true))
   }
 
   async close(): Promise<void> {
@@ -171,25 +164,15 @@ export class Session {
     if (hint !== null && hint.kind !== 'nonce') this.#options.listener.hinted(hint)
   }
 
-  async #run(client: SessionClient, query: object): Promise<Row[]> {
+  async #run(client: SessionClient, query: Request): Promise<Row[]> {
     if (this.#underWay++ === 0) client.ref()
-    let timer: NodeJS.Timeout | undefined
     try {
-      const answered = client.query(query as pg.QueryArrayConfig)
-      const deadline = new Promise<never>((_, reject) => {
-        timer = setTimeout(() => {
-          answered.catch(() => {})
-          reject(new StatementTimeout(this.#options.timeoutMs))
-        }, this.#options.timeoutMs)
-      })
-      const result = await Promise.race([answered, deadline])
-      return result.rows as Row[]
+      return await send(client, query, this.#options.timeoutMs)
     } catch (error) {
       // Without a SQLSTATE the connection is at fault: half-open, or gone.
       if (sqlStateOf(error) === undefined && this.#client === client) this.#lose(error)
       throw error
     } finally {
-      clearTimeout(timer)
       if (--this.#underWay === 0) client.unref()
     }
   }
