@@ -73,7 +73,7 @@ begin
         bytes = excluded.bytes
       where e.written_by = excluded.written_by
         or pg_visible_in_snapshot(e.written_by, excluded.as_of)
-        or e.origin = 'f' and pg_snapshot_xmax(e.as_of) <= pg_snapshot_xmax(excluded.as_of);
+        or e.origin = 'f' and pg_snapshot_xmax(e.as_of) < pg_snapshot_xmax(excluded.as_of);
       stored := found;
     exception when lock_not_available or serialization_failure or deadlock_detected then
       stored := false;

@@ -766,7 +766,7 @@ begin
         bytes = excluded.bytes
       where e.written_by = excluded.written_by
         or pg_visible_in_snapshot(e.written_by, excluded.as_of)
-        or e.origin = 'f' and pg_snapshot_xmax(e.as_of) <= pg_snapshot_xmax(excluded.as_of);
+        or e.origin = 'f' and pg_snapshot_xmax(e.as_of) < pg_snapshot_xmax(excluded.as_of);
       stored := found;
     exception when lock_not_available or serialization_failure or deadlock_detected then
       stored := false;
@@ -1231,10 +1231,11 @@ begin
       tags = excluded.tags,
       value = excluded.value,
       bytes = excluded.bytes
-    -- The present row is a fact that the load could not know of, unless it is an older load's.
+    -- The present row is a fact that the load could not know of, unless it is an older load's. Snapshots with one xmax may differ in what is in
+    -- progress, so that neither counts as the older.
     where excluded.origin = 's'
       or pg_visible_in_snapshot(e.written_by, excluded.as_of)
-      or e.origin = 'f' and pg_snapshot_xmax(e.as_of) <= pg_snapshot_xmax(excluded.as_of)
+      or e.origin = 'f' and pg_snapshot_xmax(e.as_of) < pg_snapshot_xmax(excluded.as_of)
     returning e.key
   )
   select array_agg(w.key) into v_written from written as w;
