@@ -740,8 +740,14 @@ begin
   txid := pg_current_xact_id()::text;
   stored := false;
   select s.* into v_state from "postgres_cache"."state" as s;
+  -- Above READ COMMITTED the load fence is seen as it was when the transaction began. The sweep removes what a fence covers a minute after it was
+  -- published: until half of that has passed, what is seen is good enough.
   if pg_snapshot_xmax(p_snapshot) > pg_snapshot_xmax(v_state.load_fence)
-    and pg_snapshot_xmax(p_snapshot) > pg_snapshot_xmax(v_state.trim_fence) then
+    and pg_snapshot_xmax(p_snapshot) > pg_snapshot_xmax(v_state.trim_fence)
+    and (
+      current_setting('transaction_isolation') not in ('repeatable read', 'serializable')
+      or clock_timestamp() < transaction_timestamp() + interval '30 seconds'
+    ) then
     begin
       insert into "postgres_cache"."entries" as e (
         written_by, seq, created_at, fresh_until, expires_at, origin, key, as_of, codec, tags, value, bytes
