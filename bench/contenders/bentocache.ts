@@ -3,7 +3,7 @@
 import { BentoCache, bentostore } from 'bentocache'
 import { memoryDriver } from 'bentocache/drivers/memory'
 import { redisBusDriver, redisDriver } from 'bentocache/drivers/redis'
-import { Redis } from 'ioredis'
+import { Redis, type RedisOptions } from 'ioredis'
 import { type Contender, KEY_PREFIX, LOCAL_ENTRIES, packageVersion, type Versions } from '../contender.ts'
 import { serverOf } from '../servers/valkey-version.ts'
 
@@ -11,7 +11,7 @@ export function createBentocache(url: string): Contender {
   return new BentocacheContender(url)
 }
 
-function createBento(connection: Redis, bus: Redis) {
+function createBento(connection: Redis, bus: RedisOptions) {
   const store = bentostore()
     .useL1Layer(memoryDriver({ maxItems: LOCAL_ENTRIES }))
     .useL2Layer(redisDriver({ connection, prefix: KEY_PREFIX }))
@@ -22,13 +22,11 @@ function createBento(connection: Redis, bus: Redis) {
 class BentocacheContender implements Contender {
   readonly name = 'bentocache'
   readonly #connection: Redis
-  readonly #bus: Redis
   readonly #bento: ReturnType<typeof createBento>
 
   constructor(url: string) {
     this.#connection = new Redis(url, { enableAutoPipelining: true, lazyConnect: true })
-    this.#bus = new Redis(url, { lazyConnect: true })
-    this.#bento = createBento(this.#connection, this.#bus)
+    this.#bento = createBento(this.#connection, optionsOf(url))
   }
 
   async connect(): Promise<void> {
@@ -63,5 +61,17 @@ class BentocacheContender implements Contender {
 
   async close(): Promise<void> {
     await this.#bento.disconnectAll()
+  }
+}
+
+// Not a connection: given one, the bus of this version reads its binary messages as text and drops them.
+function optionsOf(url: string): RedisOptions {
+  const { hostname, port, username, password, protocol } = new URL(url)
+  return {
+    host: hostname,
+    port: Number(port || 6379),
+    ...(username && { username }),
+    ...(password && { password }),
+    ...(protocol === 'rediss:' && { tls: {} }),
   }
 }
