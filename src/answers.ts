@@ -5,7 +5,7 @@ import { abortable } from './abortable.ts'
 import { decodeValue, encodeValue, type EncodedValue } from './codecs/values.ts'
 import { Connection } from './connection.ts'
 import { isCacheError } from './core/errors.ts'
-import type { Entry, StoredEntry } from './core/entry.ts'
+import type { Entry, ListedEntry, StoredEntry } from './core/entry.ts'
 import { isFresh } from './core/entry.ts'
 import type { HitTier } from './events.ts'
 import type { LocalEntry } from './memory/local-entry.ts'
@@ -121,7 +121,7 @@ export class Answers {
     return { key, value: encodeValue(codec, value, { key, maxValueBytes }), options }
   }
 
-  toEntry<T>(stored: StoredEntry): Entry<T> | undefined {
+  toEntry<T>(stored: ListedEntry): Entry<T> | undefined {
     const value = this.#decodeStored(stored)
     if (value === undefined) return undefined
     const { key, version, tags, createdAt, freshMs, keepMs } = stored

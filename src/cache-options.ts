@@ -75,7 +75,7 @@ export interface CacheOptions {
    */
   readonly queryTimeout?: Duration | undefined
   /**
-   * Bytes of reads and writes under way in this process; beyond it calls reject with `overloaded`.
+   * Bytes of reads and writes under way in this process; beyond it writes reject with `overloaded` and reads miss.
    * At least `maxValueBytes`.
    * @default 64 MiB
    */
@@ -86,7 +86,7 @@ export interface CacheOptions {
    */
   readonly maxValueBytes?: number | undefined
   /**
-   * Caps of the store, held by the sweeper: beyond one it removes entries that were not written for long.
+   * Caps of the store. Checked, and not enforced yet.
    * @default none
    */
   readonly store?: StoreOptions | undefined

@@ -112,11 +112,11 @@ export class PostgresCache implements Cache {
 
   async getEntry<T = unknown>(key: string, options?: CallOptions): Promise<Entry<T> | undefined> {
     assertKey(key)
-    const { reader } = this.#parts
+    const { scan } = this.#parts
     const stored = await this.#answers.tolerate(
       'getEntry',
       options,
-      () => reader.findStored(key),
+      () => scan.find(key),
       () => null,
     )
     return stored === null ? undefined : this.#answers.toEntry<T>(stored)

@@ -17,8 +17,9 @@ import type {
 /**
  * A cache, used like a Map whose calls return promises: `undefined` is a miss and never stored, `null` is a value.
  *
- * Reads never reject because the database is gone: they miss, or serve stale where grace allows it. Explicit writes
- * reject with a `CacheError` then. Wrong keys, durations and tags reject in every call, before the database sees them.
+ * Reads never reject because the database is gone: they miss, or serve stale where grace allows it. Explicit writes,
+ * `keys()`, `entries()` and `sync()` reject with a `CacheError` then. Wrong keys, durations and tags reject in every call,
+ * before the database sees them.
  */
 export interface Cache {
   /** Connects and installs or checks the schema. Every call does so by itself; calling it first fails fast. */
@@ -57,7 +58,10 @@ export interface Cache {
    */
   set(key: string, value: unknown, options?: SetOptions): Promise<void>
 
-  /** One statement for all; what an entry leaves out comes from `options`. Of a key given twice, the last one counts. */
+  /**
+   * One statement for up to 256 entries or 1 MiB, each all or nothing. What an entry leaves out comes from `options`. Of a
+   * key given twice, the last one counts.
+   */
   setMany(entries: Iterable<SetEntry>, options?: SetOptions): Promise<void>
 
   /**
@@ -70,13 +74,13 @@ export interface Cache {
    */
   getOrSet<T, Previous = T>(key: string, loader: Loader<T, Previous>, options?: GetOrSetOptions): Promise<T>
 
-  /** Whether a live entry was there. */
+  /** Whether a fresh entry was there. */
   delete(key: string, options?: CallOptions): Promise<boolean>
 
-  /** Whether a live entry was there, in the order of the keys. */
+  /** Whether a fresh entry was there, in the order of the keys. */
   deleteMany(keys: readonly string[], options?: CallOptions): Promise<boolean[]>
 
-  /** As delete, without reading: whatever is stored or being loaded under these keys is no longer served. */
+  /** As deleteMany, without the answer: whatever is stored or being loaded under these keys is no longer served. */
   invalidate(keys: string | readonly string[], options?: CallOptions): Promise<void>
 
   /**
@@ -93,16 +97,16 @@ export interface Cache {
   /** Invalidates every key, at a cost that does not depend on their number. */
   clear(options?: CallOptions): Promise<void>
 
-  /** Gives a live entry a new ttl, counted from now; null: for ever. False: there was none. */
+  /** Gives an entry, fresh or within its grace, a new ttl, counted from now; null: for ever. False: there was none. */
   touch(key: string, ttl: Duration | null, options?: CallOptions): Promise<boolean>
 
-  /** Makes a live entry stale now; its grace may still serve it. False: there was none. */
+  /** Makes an entry stale now: its grace begins, and where it has none it is gone. False: there was none. */
   expire(key: string, options?: CallOptions): Promise<boolean>
 
-  /** The keys of live entries, page by page from the store. Writes meanwhile may or may not show. */
+  /** The keys of fresh entries, page by page from the store. Writes meanwhile may or may not show. */
   keys(options?: ScanOptions): AsyncIterable<string>
 
-  /** The live entries, page by page from the store. Writes meanwhile may or may not show. */
+  /** The fresh entries, page by page from the store. Writes meanwhile may or may not show. */
   entries<T = unknown>(options?: ScanOptions): AsyncIterable<Entry<T>>
 
   /**

@@ -102,20 +102,6 @@ export class Reader {
     return this.#batcher.add(key)
   }
 
-  /** The row itself, read now. */
-  async findStored(key: string): Promise<StoredEntry | null> {
-    const { local } = this.#options
-    const token = local.open(key)
-    try {
-      const read = await this.fetch(key)
-      this.settle(token, read)
-      return read.entry
-    } catch (error) {
-      local.abandon(token)
-      throw error
-    }
-  }
-
   abandon(token: Token): void {
     this.#options.local.abandon(token)
   }

@@ -1,6 +1,6 @@
 // Listing what the store holds, page by page in key order. Never through the local cache, which holds a part only.
 
-import type { StoredEntry } from './core/entry.ts'
+import type { ListedEntry } from './core/entry.ts'
 import type { Gate } from './gate.ts'
 import type { ResolvedScanOptions } from './options.ts'
 import type { Store } from './postgres/store.ts'
@@ -16,7 +16,12 @@ export class Scan {
     this.#gate = gate
   }
 
-  async *entries({ prefix, tag, signal }: ResolvedScanOptions): AsyncGenerator<StoredEntry> {
+  /** Perhaps stale; null where there is no valid entry. */
+  find(key: string): Promise<ListedEntry | null> {
+    return this.#gate.pass('read', () => this.#store.list(key))
+  }
+
+  async *entries({ prefix, tag, signal }: ResolvedScanOptions): AsyncGenerator<ListedEntry> {
     let after = ''
     for (;;) {
       signal?.throwIfAborted()

@@ -244,7 +244,6 @@ function toStored(write: EntryWrite, version: Version): StoredEntry {
     codec: write.codec,
     tags: write.tags,
     version,
-    createdAt: Date.now(),
     freshMs: write.freshMs ?? Infinity,
     keepMs: write.keepMs ?? Infinity,
   }

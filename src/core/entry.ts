@@ -13,12 +13,16 @@ export interface StoredEntry {
   readonly codec: string | null
   readonly tags: readonly string[]
   readonly version: Version
-  /** Milliseconds since the epoch by the database's clock: to show, not to compare with local time. */
-  readonly createdAt: number
   /** Milliseconds it was still fresh when the read was executed; Infinity: for ever; 0 or less: stale. */
   readonly freshMs: number
   /** Milliseconds until it is expired, grace included; never below `freshMs`. */
   readonly keepMs: number
+}
+
+/** As the store lists it, with what is only ever shown. */
+export interface ListedEntry extends StoredEntry {
+  /** Milliseconds since the epoch by the database's clock: to show, not to compare with local time. */
+  readonly createdAt: number
 }
 
 /** What `getEntry` resolves to. */

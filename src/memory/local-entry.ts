@@ -17,8 +17,6 @@ export class LocalEntry {
   readonly keepUntil: number
   /** Stored with a grace: it may be served stale while the store is gone. */
   readonly graced: boolean
-  /** By the database's clock: to show, never to compare with. */
-  readonly createdAt: number
   /** What it costs in the heap, index and links included. */
   readonly bytes: number
   /** Whether it was hit since the eviction hand last passed. These three belong to LocalCache. */
@@ -37,7 +35,6 @@ export class LocalEntry {
     this.freshUntil = sentAt + Math.min(stored.freshMs, localTtlMs)
     this.keepUntil = sentAt + stored.keepMs
     this.graced = stored.keepMs > stored.freshMs
-    this.createdAt = stored.createdAt
     this.bytes = entryBytes(stored.key, stored.tags, local.bytes)
   }
 }

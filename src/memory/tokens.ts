@@ -77,7 +77,7 @@ export class Tokens {
   /** A change of the key: by hint or feed, in no particular order. */
   heard(key: string, version: Version): void {
     this.#each(key, (token) => {
-      token.heard = version
+      token.heard = token.heard === undefined || token.heard === version ? version : CONFLICT
     })
   }
 

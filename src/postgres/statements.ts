@@ -15,6 +15,7 @@ export interface Statements {
   readonly remove: Statement
   readonly invalidate: Statement
   readonly touch: Statement
+  readonly list: Statement
   readonly page: Statement
   readonly pageByTag: Statement
   readonly beginSweep: Statement
@@ -31,8 +32,10 @@ export interface Statements {
 const remaining = (column: string): string =>
   `case when isfinite(${column}) then floor(date_part('epoch', ${column} - statement_timestamp()) * 1000)::bigint end`
 
+// keep_ms is null where it is the same as fresh_ms: most entries have no grace, and every column costs a read.
 const entryColumns = `e.value, encode(e.bytes, 'hex'), e.codec, array_to_json(e.tags)::text, e.written_by::text,
-  ${remaining('e.fresh_until')}, ${remaining('e.expires_at')}, floor(date_part('epoch', e.created_at) * 1000)::bigint`
+  ${remaining('e.fresh_until')}, case when e.expires_at <> e.fresh_until then ${remaining('e.expires_at')} end`
+const listedColumns = `e.key, ${entryColumns}, floor(date_part('epoch', e.created_at) * 1000)::bigint`
 
 export function createStatements({ object }: Names): Statements {
   return {
@@ -41,7 +44,7 @@ export function createStatements({ object }: Names): Statements {
     read: named(
       'read',
       `select 0 as n, s.world::text || ':' || left(pg_walfile_name(pg_current_wal_lsn()), 8), pg_current_snapshot()::text,
-  null, null, null, null, null, null
+  null, null, null, null, null
 from ${object('state')} as s
 union all
 select asked.n, found.*
@@ -87,17 +90,23 @@ from pg_snapshot_xip($1::pg_snapshot) as unseen join ${object('feed')} as f on f
       'touch',
       `select version, array_to_json(touched)::text from ${object('touch_entries')}($1, $2, $3, $4, $5)`,
     ),
+    list: named(
+      'list',
+      `select ${listedColumns}
+from ${object('valid_entries')} as e
+where e.key = $1 and e.expires_at > statement_timestamp()`,
+    ),
     // Pages in key order: every prefix of a key sorts before the key under collation "C".
     page: named(
       'page',
-      `select e.key, ${entryColumns}
+      `select ${listedColumns}
 from ${object('valid_entries')} as e
 where e.key > $1 and e.key >= $2 and starts_with(e.key, $2) and e.fresh_until > statement_timestamp()
 order by e.key limit $3`,
     ),
     pageByTag: named(
       'page_by_tag',
-      `select e.key, ${entryColumns}
+      `select ${listedColumns}
 from ${object('valid_entries')} as e
 where e.key > $1 and e.key >= $2 and starts_with(e.key, $2) and e.fresh_until > statement_timestamp() and $4 = any (e.tags)
 order by e.key limit $3`,

@@ -1,6 +1,6 @@
 // The entries as the library sees them: named operations over keys, each one statement. Knows rows and arrays; nothing of the local cache.
 
-import type { StoredEntry, Version } from '../core/entry.ts'
+import type { ListedEntry, StoredEntry, Version } from '../core/entry.ts'
 import { encodeTextArray, toArrayLiteral } from './binary-array.ts'
 import type { Driver, Row } from './driver.ts'
 import type { Statements } from './statements.ts'
@@ -152,13 +152,19 @@ export class Store {
     return { version: textAt(row, 0), touched: listAt(row, 1) }
   }
 
+  /** A valid entry, perhaps stale; null where there is none. */
+  async list(key: string): Promise<ListedEntry | null> {
+    const [row] = await this.#driver.query(this.#sql.list, [key])
+    return row === undefined ? null : toListed(row)
+  }
+
   /** Fresh entries after a key, in key order. */
-  async page({ after, prefix, tag, limit }: Page): Promise<StoredEntry[]> {
+  async page({ after, prefix, tag, limit }: Page): Promise<ListedEntry[]> {
     const rows =
       tag === undefined
         ? await this.#driver.query(this.#sql.page, [after, prefix, limit])
         : await this.#driver.query(this.#sql.pageByTag, [after, prefix, limit, tag])
-    return rows.map(([key, ...columns]) => toEntry(key ?? '', columns))
+    return rows.map(toListed)
   }
 }
 
@@ -173,25 +179,29 @@ export function toReadReply(keys: readonly string[], rows: readonly Row[]): Read
       snapshot = row[2] ?? null
       continue
     }
-    entries[n - 1] = toEntry(keys[n - 1] as string, row, 1)
+    entries[n - 1] = toEntry(keys[n - 1] as string, row)
   }
   return { world, snapshot, entries }
 }
 
-function toEntry(key: string, row: Row, at = 0): StoredEntry {
-  const bytes = row[at + 1]
-  const tags = row[at + 3]
+function toEntry(key: string, row: Row): StoredEntry {
+  const bytes = row[2]
+  const tags = row[4]
+  const freshMs = millisecondsAt(row, 6, Infinity)
   return {
     key,
-    text: row[at] ?? null,
+    text: row[1] ?? null,
     bytes: bytes == null ? null : Buffer.from(bytes, 'hex'),
-    codec: row[at + 2] ?? null,
+    codec: row[3] ?? null,
     tags: tags == null ? NO_TAGS : (JSON.parse(tags) as string[]),
-    version: textAt(row, at + 4),
-    freshMs: millisecondsAt(row, at + 5),
-    keepMs: millisecondsAt(row, at + 6),
-    createdAt: Number(row[at + 7]),
+    version: textAt(row, 5),
+    freshMs,
+    keepMs: millisecondsAt(row, 7, freshMs),
   }
+}
+
+function toListed(row: Row): ListedEntry {
+  return { ...toEntry(textAt(row, 0), row), createdAt: Number(row[8]) }
 }
 
 const NO_TAGS: readonly string[] = Object.freeze([])
@@ -210,7 +220,7 @@ function listAt(row: Row | undefined, index: number): readonly string[] {
   return list == null ? NO_TAGS : (JSON.parse(list) as string[])
 }
 
-function millisecondsAt(row: Row, index: number): number {
+function millisecondsAt(row: Row, index: number, otherwise: number): number {
   const text = row[index]
-  return text == null ? Infinity : Number(text)
+  return text == null ? otherwise : Number(text)
 }

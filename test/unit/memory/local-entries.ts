@@ -13,7 +13,6 @@ export function storedEntry(key: string, fields: Partial<StoredEntry> = {}): Sto
     codec: null,
     tags: [],
     version: '1',
-    createdAt: 0,
     freshMs: 60_000,
     keepMs: 60_000,
     ...fields,
