@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { afterAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import { type LoadContext, PostgresCache } from '../../src/index.ts'
+import { CountingLoad } from '../counting-load.ts'
 import { createDatabase } from '../database.ts'
 import { Latch } from '../latch.ts'
 import { nextEvent } from '../next-event.ts'
@@ -30,12 +31,12 @@ const noLocksLeft = (): Promise<void> => expect.poll(loadLocks).toEqual({ held: 
 
 describe('getOrSet', () => {
   it('loads what is missing, once, and stores it', async () => {
-    const loader = vi.fn(async () => ({ id: 1 }))
-    expect(await cache.getOrSet('plain', loader)).toEqual({ id: 1 })
-    expect(await cache.getOrSet('plain', loader)).toEqual({ id: 1 })
-    expect(await other.getOrSet('plain', loader)).toEqual({ id: 1 })
+    const source = new CountingLoad(async () => ({ id: 1 }))
+    expect(await cache.getOrSet('plain', source.load)).toEqual({ id: 1 })
+    expect(await cache.getOrSet('plain', source.load)).toEqual({ id: 1 })
+    expect(await other.getOrSet('plain', source.load)).toEqual({ id: 1 })
     expect(await other.get('plain')).toEqual({ id: 1 })
-    expect(loader).toHaveBeenCalledTimes(1)
+    expect(source.runs).toBe(1)
   })
 
   it('reports a miss and a load, then hits', async () => {
@@ -71,10 +72,10 @@ describe('getOrSet', () => {
   })
 
   it('runs a loader of 50 ms once for 5 concurrent callers', async () => {
-    const loader = vi.fn(() => delay(50, 'value'))
-    const callers = Array.from({ length: 5 }, () => cache.getOrSet('five', loader))
+    const source = new CountingLoad(() => delay(50, 'value'))
+    const callers = Array.from({ length: 5 }, () => cache.getOrSet('five', source.load))
     expect(await Promise.all(callers)).toEqual(Array(5).fill('value'))
-    expect(loader).toHaveBeenCalledTimes(1)
+    expect(source.runs).toBe(1)
   })
 
   it('gives each of its callers a value of its own', async () => {
@@ -138,9 +139,9 @@ describe('clients that miss the same key', () => {
     const latch = new Latch()
     const first = cache.getOrSet('stale', () => latch.opened.then(() => 'new'))
     await expect.poll(loadLocks, { interval: 5 }).toEqual({ held: 1, awaited: 0 })
-    const loader = vi.fn(() => 'unwanted')
-    expect(await hasty.getOrSet('stale', loader)).toBe('old')
-    expect(loader).not.toHaveBeenCalled()
+    const source = new CountingLoad(() => 'unwanted')
+    expect(await hasty.getOrSet('stale', source.load)).toBe('old')
+    expect(source.runs).toBe(0)
     latch.open()
     expect(await first).toBe('new')
   })
@@ -174,9 +175,7 @@ describe('a loader that throws', () => {
     ],
   ])('%s rejects all its callers with the very error', async (name, fail) => {
     const errors = await Promise.all(
-      Array.from({ length: 5 }, () =>
-        cache.getOrSet(name, fail).then(expect.fail, (error: unknown) => error),
-      ),
+      Array.from({ length: 5 }, () => cache.getOrSet<unknown>(name, fail).catch((error: unknown) => error)),
     )
     expect(errors[0]).toMatchObject({ name: 'Error', message: 'down' })
     expect(new Set(errors).size).toBe(1)
@@ -262,10 +261,10 @@ describe('a loader that calls the cache', () => {
 
 describe('a caller’s signal', () => {
   it('that is aborted before the call loads nothing', async () => {
-    const loader = vi.fn(() => 1)
+    const source = new CountingLoad(() => 1)
     const signal = AbortSignal.abort(new Error('gave up'))
-    await expect(cache.getOrSet('early', loader, { signal })).rejects.toThrow('gave up')
-    expect(loader).not.toHaveBeenCalled()
+    await expect(cache.getOrSet('early', source.load, { signal })).rejects.toThrow('gave up')
+    expect(source.runs).toBe(0)
     await expect(cache.get('early', { signal })).rejects.toThrow('gave up')
     await expect(cache.set('early', 1, { signal })).rejects.toThrow('gave up')
   })
