@@ -22,6 +22,7 @@ import type { Flights } from './memory/flights.ts'
 import type { Token } from './memory/tokens.ts'
 import type { ValueMode } from './memory/value-modes.ts'
 import type { LoadLocks } from './postgres/locks.ts'
+import type { World } from './postgres/store.ts'
 import type { ResolvedLoadOptions } from './options.ts'
 import type { Reader, StoredRead } from './read.ts'
 import { RunningLoad, runUnderDeadline } from './running-load.ts'
@@ -30,7 +31,6 @@ import type { Writer } from './write.ts'
 // A killed winner signals nobody.
 const LOOK_AGAIN_MS = 500
 
-/** What a load came to. */
 export interface LoadResult {
   readonly value: unknown
   readonly origin: 'store' | 'loader' | 'stale'
@@ -61,6 +61,7 @@ interface Load {
 /** A miss: what the value will be stored under, and what may be served if it cannot be had. */
 interface Miss {
   readonly token: Token
+  readonly world: World
   /** Null: nothing can be cached. */
   readonly snapshot: string | null
   readonly stale: StoredEntry | null
@@ -145,7 +146,7 @@ export class Loads {
     }
     const found = this.#settleIfFresh(token, read)
     if (found !== null) return found
-    return this.#loadOnce(load, { token, snapshot: read.snapshot, stale: read.entry })
+    return this.#loadOnce(load, { ...read, token, stale: read.entry })
   }
 
   // The store is gone: the service goes on, one load per key in this process.
@@ -188,15 +189,17 @@ export class Loads {
     const { local } = this.#options
     const token = local.open(load.key)
     const claim = await locks.claim(load.key).catch(() => null)
-    if (claim === null) {
+    // A session that a failover left behind reads another server than the pool.
+    if (claim === null || claim.read.world !== miss.world) {
       local.abandon(token)
+      if (claim?.held === true) this.#releaseLater(locks, load.key)
       return null
     }
     local.abandon(miss.token)
     const [entry = null] = claim.read.entries
     const found = this.#settleIfFresh(token, { ...claim.read, entry })
     const { held, heard } = claim
-    if (found === null) return { held, heard, miss: { token, snapshot: claim.read.snapshot, stale: entry } }
+    if (found === null) return { held, heard, miss: { ...claim.read, token, stale: entry } }
     if (held) this.#releaseLater(locks, load.key)
     return found
   }
@@ -237,15 +240,15 @@ export class Loads {
     return { value, origin: 'loader' }
   }
 
-  async #fill({ token, snapshot }: Miss, value: unknown, context: RunningLoad): Promise<boolean> {
+  async #fill({ token, world, snapshot }: Miss, value: unknown, context: RunningLoad): Promise<boolean> {
     const { writer, codec, maxValueBytes, local, reporter } = this.#options
-    if (value === undefined || snapshot === null || context.skips(value)) {
+    if (value === undefined || world === null || snapshot === null || context.skips(value)) {
       local.abandon(token)
       return false
     }
     try {
       const encoded = encodeValue(codec, value, { key: token.key, maxValueBytes })
-      return await writer.fill(token, snapshot, encoded, context.resolve())
+      return await writer.fill(token, { world, snapshot }, encoded, context.resolve())
     } catch (error) {
       local.abandon(token)
       if (!isCacheError(error)) throw error

@@ -57,48 +57,47 @@ export class WriteBatches {
         operations.length === 1 ? LOCK_TIMEOUT_MS : BATCH_LOCK_TIMEOUT_MS,
       )
     } catch (error) {
-      if (operations.length === 1) return [this.#retry(operations[0] as Operation, error)]
       const state = sqlStateOf((error as CacheError).cause)
-      if (state === LOCK_NOT_AVAILABLE) return this.#sendAroundLocks(operations, error)
+      if (state === undefined || isAmbiguous(error)) throw error
+      if (operations.length === 1) {
+        if (!isRetryable((error as CacheError).cause)) throw error
+        return operations.map((operation) => this.#sendApart(operation))
+      }
+      if (state === LOCK_NOT_AVAILABLE) return this.#sendAroundLocks(operations)
       // One of them is at fault, or the server was busy with others: apart, each fares as it deserves.
-      if (state !== undefined && !isAmbiguous(error))
-        return operations.map((operation) => this.#retry(operation, error))
-      throw error
+      return operations.map((operation) => this.#sendApart(operation))
     }
   }
 
   /** The keys that nobody holds go together; the others try apart, and keep later writes of their keys waiting. */
-  async #sendAroundLocks(operations: Operation[], error: unknown): Promise<Replies<Written>> {
+  async #sendAroundLocks(operations: Operation[]): Promise<Replies<Written>> {
     const { gate, store } = this.#options
     const free = new Set(await gate.pass('write', () => store.freeKeys(operations.map(({ key }) => key))))
     const unlocked = operations.filter(({ key }) => free.has(key))
     const sent = unlocked.length > 0 ? this.#attempt(unlocked, BATCH_LOCK_TIMEOUT_MS) : Promise.resolve([])
-    const written = await sent.catch((cause: unknown) =>
-      unlocked.map((operation) => this.#retry(operation, cause)),
-    )
+    const written = await sent.catch(() => unlocked.map((operation) => this.#sendApart(operation)))
     const byKey = new Map(unlocked.map(({ key }, i) => [key, written[i] as Written | Promise<Written>]))
-    return operations.map((operation) => byKey.get(operation.key) ?? this.#retry(operation, error))
+    return operations.map((operation) => byKey.get(operation.key) ?? this.#sendApart(operation))
   }
 
-  async #retry(operation: Operation, cause: unknown): Promise<Written> {
-    let error = cause
+  /** One operation by itself, again after conflicts until queryTimeout. */
+  async #sendApart(operation: Operation): Promise<Written> {
     const deadline = performance.now() + this.#options.timeoutMs
-    while (isRetryable((error as CacheError).cause) && performance.now() < deadline) {
-      // Jitter: whoever collided with us tries again, too.
-      await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE_MS * Math.random()))
+    for (;;) {
       try {
         return (await this.#attempt([operation], LOCK_TIMEOUT_MS))[0] as Written
-      } catch (next) {
-        error = next
+      } catch (error) {
+        if (!isRetryable((error as CacheError).cause) || performance.now() >= deadline) throw error
       }
+      // Jitter: whoever collided with us tries again, too.
+      await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE_MS * Math.random()))
     }
-    throw error
   }
 
   async #attempt(operations: readonly Operation[], lockTimeoutMs: number): Promise<Written[]> {
-    return this.inWorld((world, isFirst) =>
+    return this.inWorld((world) =>
       this.#options.gate.pass(operations[0]?.kind ?? 'write', async () => {
-        const { version, isDone } = await this.#run(world, isFirst, operations, lockTimeoutMs)
+        const { version, isDone } = await this.#run(world, operations, lockTimeoutMs)
         return operations.map((operation) => ({ world, version, operation, done: isDone(operation.key) }))
       }),
     )
@@ -106,7 +105,6 @@ export class WriteBatches {
 
   async #run(
     world: string,
-    isFirst: boolean,
     operations: readonly Operation[],
     lockTimeoutMs: number,
   ): Promise<{ version: Version; isDone: (key: string) => boolean }> {
@@ -129,9 +127,10 @@ export class WriteBatches {
         return { version, isDone: among(touched) }
       }
       default: {
-        const writes = operations.filter((operation) => operation.kind === 'write').map(({ write }) => write)
-        // Tokens of another world mean nothing in this one.
-        const sent = isFirst ? writes : writes.filter(({ token }) => token === null)
+        const sent = operations
+          .filter((operation) => operation.kind === 'write')
+          .filter(({ write }) => write.token === null || write.token.world === world)
+          .map(({ write }) => write)
         if (sent.length === 0) return { version: '', isDone: () => false }
         const { version, refused } = await store.writeMany(world, sent, lockTimeoutMs)
         const stored = new Set(sent.map(({ key }) => key))
@@ -142,17 +141,16 @@ export class WriteBatches {
   }
 
   /** Runs a write in the world as it is known, and once more in the one that turns out to be. */
-  async inWorld<T>(work: (world: string, isFirst: boolean) => Promise<T>): Promise<T> {
+  async inWorld<T>(work: (world: string) => Promise<T>): Promise<T> {
     const { sync } = this.#options
-    const known = sync.world
-    if (known !== null) {
+    if (sync.world !== null) {
       try {
-        return await work(known, true)
+        return await work(sync.world)
       } catch (error) {
         if (sqlStateOf((error as CacheError).cause) !== WORLD_CHANGED) throw error
       }
     }
-    return work(await sync.resettle(), known === null)
+    return work(await sync.resettle())
   }
 }
 

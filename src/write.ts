@@ -13,7 +13,7 @@ import { LocalEntry } from './memory/local-entry.ts'
 import type { Token } from './memory/tokens.ts'
 import type { ValueMode } from './memory/value-modes.ts'
 import { isAmbiguous } from './postgres/failures.ts'
-import type { EntryWrite, Targets } from './postgres/store.ts'
+import type { EntryWrite, LoadToken, Targets } from './postgres/store.ts'
 import type { ResolvedSetOptions } from './options.ts'
 import { type Operation, WriteBatches, type WriteBatchesOptions, type Written } from './write-batches.ts'
 
@@ -66,13 +66,8 @@ export class Writer {
   }
 
   /** Whether it was stored: not, when something that the load could not see has overwritten or invalidated the key. */
-  async fill(
-    token: Token,
-    snapshot: string,
-    value: EncodedValue,
-    options: ResolvedSetOptions,
-  ): Promise<boolean> {
-    return this.#write(token, toWrite(token.key, value, options, snapshot))
+  fill(token: Token, from: LoadToken, value: EncodedValue, options: ResolvedSetOptions): Promise<boolean> {
+    return this.#write(token, toWrite(token.key, value, options, from))
   }
 
   async removeMany(keys: readonly string[]): Promise<boolean[]> {
@@ -212,7 +207,7 @@ function toWrite(
   key: string,
   value: EncodedValue,
   options: ResolvedSetOptions,
-  token: string | null,
+  token: LoadToken | null,
 ): Operation {
   return { kind: 'write', key, size: value.size, write: toEntryWrite(key, value, options, token) }
 }
@@ -221,7 +216,7 @@ export function toEntryWrite(
   key: string,
   { text, bytes, codec }: EncodedValue,
   { ttlMs, graceMs, tags }: ResolvedSetOptions,
-  token: string | null,
+  token: LoadToken | null,
 ): EntryWrite {
   return {
     key,

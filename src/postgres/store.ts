@@ -16,6 +16,12 @@ export interface ReadReply {
   readonly entries: readonly (StoredEntry | null)[]
 }
 
+/** What a load began with: it fences the fill. Means nothing in another world: another server, or other transaction ids. */
+export interface LoadToken {
+  readonly world: World
+  readonly snapshot: string
+}
+
 export interface EntryWrite {
   readonly key: string
   readonly text: string | null
@@ -25,8 +31,8 @@ export interface EntryWrite {
   /** Null: no expiry. */
   readonly freshMs: number | null
   readonly keepMs: number | null
-  /** Snapshot that the load began with; null: a set. */
-  readonly token: string | null
+  /** Null: a set. */
+  readonly token: LoadToken | null
 }
 
 export interface WriteReply {
@@ -90,7 +96,7 @@ export class Store {
       columnOrNull(entries, (entry) => (entry.tags.length === 0 ? null : toArrayLiteral(entry.tags))),
       entries.map((entry) => entry.freshMs),
       entries.map((entry) => entry.keepMs),
-      columnOrNull(entries, (entry) => entry.token),
+      columnOrNull(entries, (entry) => entry.token && entry.token.snapshot),
     ])
     return { version: textAt(row, 0), refused: listAt(row, 1) }
   }
