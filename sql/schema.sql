@@ -1195,6 +1195,11 @@ AS $function$
 declare
   v_state "postgres_cache"."state" := "postgres_cache"."begin_own_write"(p_world);
   v_written text[];
+  -- The same for all rows: a call for each would cost a tenth of the statement. A snapshot from just before it is as good as its own.
+  v_as_of constant pg_snapshot := pg_current_snapshot();
+  v_xid constant xid8 := pg_current_xact_id();
+  v_seq constant bigint := nextval('"postgres_cache"."seq"');
+  v_now constant timestamptz := clock_timestamp();
 begin
   perform set_config('lock_timeout', p_lock_timeout, true);
 
@@ -1217,10 +1222,10 @@ begin
     insert into "postgres_cache"."entries" as e (
       written_by, seq, created_at, fresh_until, expires_at, origin, key, as_of, codec, tags, value, bytes
     )
-    select pg_current_xact_id(), nextval('"postgres_cache"."seq"'), clock_timestamp(),
-      coalesce(clock_timestamp() + i.fresh_ms * interval '1 ms', 'infinity'),
-      coalesce(clock_timestamp() + i.keep_ms * interval '1 ms', 'infinity'),
-      case when i.token is null then 's' else 'f' end, i.key, coalesce(i.token, pg_current_snapshot()), i.codec, i.tags::text[], i.value, i.bytes
+    select v_xid, v_seq, v_now,
+      coalesce(v_now + i.fresh_ms * interval '1 ms', 'infinity'),
+      coalesce(v_now + i.keep_ms * interval '1 ms', 'infinity'),
+      case when i.token is null then 's' else 'f' end, i.key, coalesce(i.token, v_as_of), i.codec, i.tags::text[], i.value, i.bytes
     from unnest(p_keys, p_values, p_bytes, p_codecs, p_tags, p_fresh_ms, p_keep_ms, p_tokens)
       as i (key, value, bytes, codec, tags, fresh_ms, keep_ms, token)
     where refused is null or i.key <> all (refused)
@@ -1246,7 +1251,7 @@ begin
   )
   select array_agg(w.key) into v_written from written as w;
 
-  version := pg_current_xact_id()::text;
+  version := v_xid::text;
   refused := case
     when coalesce(cardinality(v_written), 0) = cardinality(p_keys) then null
     else array(select k from unnest(p_keys) as k except select w from unnest(v_written) as w)
