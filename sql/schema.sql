@@ -143,6 +143,7 @@ CREATE OR REPLACE FUNCTION postgres_cache.append_invalidations(p_targets text[],
  RETURNS text
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
+ SET lock_timeout TO '0'
 AS $function$
 begin
   if cardinality(p_targets) > 0 then

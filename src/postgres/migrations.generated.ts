@@ -973,6 +973,7 @@ $$;
 create function {{append_invalidations}}(p_targets text[], p_prefixes text[]) returns text
 language plpgsql
 set search_path = pg_catalog, pg_temp
+set lock_timeout = 0 -- what is waited for here is a new page of the table, and no failure is worth that
 as $$
 begin
   if cardinality(p_targets) > 0 then
