@@ -2,10 +2,24 @@
 -- How a change becomes known: statement-level triggers append one feed row, and mostly send a hint.
 -- They run as the owner, so that no role needs rights on the feed, and never let a hint hurt the transaction that they run in.
 --
--- postgres_cache.act is set by our own functions, in their definitions only, so that it ends with them:
+-- postgres_cache.act is set by our own functions, for their own transactions. What runs in a caller's puts it back. (Only a superuser could set it
+-- in the definition of a function, where it would end by itself.)
 --   write    our own write in a transaction of its own   remove  the invalidations are appended already
 --   restamp  only as_of moves: nothing to tell            settle  a new world begins: nobody knows these rows
 --   quiet    no hint
+
+-- Says what the statements that follow are about; returns what was said before.
+create function {{act}}(p_act text) returns text
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_former constant text := coalesce(current_setting('postgres_cache.act', true), '');
+begin
+  perform set_config('postgres_cache.act', p_act, true);
+  return v_former;
+end
+$$;
 
 -- Appends the feed row; sends a hint unless the cluster sent one within the last 20 ms.
 -- NOTIFY takes a cluster-wide lock at commit and wakes every listener, so hints are rate-gated through a sequence: shared memory without locks.

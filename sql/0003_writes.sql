@@ -1,6 +1,6 @@
 --! breaking
 -- What the library calls outside of callers' transactions, each in a transaction of its own.
--- Everything that these functions set, they set in their definitions, so that nothing outlives them: they work through any pooler.
+-- What these functions set ends with their transaction at the latest: they work through any pooler.
 
 -- Where this process really is: null in recovery, else the identity that a new world is seeded with.
 create function {{place}}(
@@ -28,7 +28,6 @@ create function {{settle_world}}() returns text
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set lock_timeout = '5s'
-set "postgres_cache.act" = 'settle'
 as $$
 declare
   v_place record := {{place}}();
@@ -53,6 +52,7 @@ begin
   if exists (select from pg_prepared_xacts as p where p.database = current_database()) then
     return null;
   end if;
+  perform {{act}}('settle');
   truncate {{entries}}, {{invalidations}}, {{prefix_invalidations}}, {{feed}}, {{leases}}, {{state}};
   insert into {{state}} (
     world, system_identifier, database_oid, entries_oid, timeline,
@@ -63,6 +63,7 @@ begin
     pg_current_snapshot(), clock_timestamp(), pg_current_snapshot(), pg_current_snapshot(), pg_current_snapshot(), clock_timestamp()
   )
   returning world into v_world;
+  perform {{act}}('');
   return v_world::text || ':' || v_place.timeline;
 end
 $$;
@@ -101,6 +102,7 @@ begin
   if v_state.world::text is distinct from split_part(p_world, ':', 1) then
     raise exception 'postgres-cache: the world has changed' using errcode = 'PCW01';
   end if;
+  perform {{act}}('write');
   if (select m.durability from {{meta}} as m) = 'logged' then
     perform set_config('synchronous_commit', 'on', true);
   end if;
@@ -110,14 +112,16 @@ $$;
 
 -- Removes rows whose invalidations the same transaction has appended.
 create function {{remove_rows}}(p_keys text[]) returns void
-language sql
+language plpgsql
 set search_path = pg_catalog, pg_temp
-set "postgres_cache.act" = 'remove'
 as $$
+begin
+  perform {{act}}('remove');
   delete from {{entries}} as e
   where e.key in (
     select held.key from {{entries}} as held where held.key = any (p_keys) order by held.key for update skip locked
-  )
+  );
+end
 $$;
 
 -- Sets (token null) and fills (token given) of distinct keys. refused: keys of fills that wrote nothing, because something that their load could
@@ -132,7 +136,6 @@ create function {{write_entries}}(
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = 'force_generic_plan' -- sizes of arrays say nothing, and planning costs more than running
-set "postgres_cache.act" = 'write'
 as $$
 declare
   v_state {{state}} := {{begin_own_write}}(p_world);
@@ -222,7 +225,6 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 set lock_timeout = '100ms'
 set plan_cache_mode = 'force_generic_plan'
-set "postgres_cache.act" = 'write'
 as $$
 begin
   perform {{begin_own_write}}(p_world);
@@ -243,7 +245,6 @@ $$;
 create function {{invalidate_targets}}(p_world text, p_targets text[], p_prefixes text[], out version text)
 language plpgsql
 set search_path = pg_catalog, pg_temp
-set "postgres_cache.act" = 'write'
 as $$
 begin
   perform {{begin_own_write}}(p_world);
@@ -268,7 +269,6 @@ create function {{touch_entries}}(
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = 'force_generic_plan'
-set "postgres_cache.act" = 'write'
 as $$
 begin
   perform {{begin_own_write}}(p_world);

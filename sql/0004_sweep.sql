@@ -87,7 +87,6 @@ $$;
 create function {{sweep_blocks}}(p_blocks bigint, p_limit integer, out removed bigint, out wrapped boolean)
 language plpgsql
 set search_path = pg_catalog, pg_temp
-set "postgres_cache.act" = 'restamp'
 as $$
 declare
   v_state {{state}};
@@ -137,6 +136,7 @@ begin
         and exists (select from {{valid_entries}} as v where v.key = c.key offset 0)
       for no key update skip locked
     ) as e;
+    perform {{act}}('restamp');
     -- written_by stays: a HOT update that changes no value.
     update {{entries}} as e
     set as_of = pg_current_snapshot()
@@ -157,11 +157,11 @@ $$;
 create function {{remove_swept}}(p_keys text[], p_fence pg_snapshot) returns bigint
 language plpgsql
 set search_path = pg_catalog, pg_temp
-set "postgres_cache.act" = 'remove'
 as $$
 declare
   v_count bigint;
 begin
+  perform {{act}}('remove');
   delete from {{entries}} as e
   where e.key = any (p_keys)
     and pg_visible_in_snapshot(e.written_by, p_fence)

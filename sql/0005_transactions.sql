@@ -23,10 +23,12 @@ $$;
 create function {{append_quietly}}(p_targets text[], p_prefixes text[]) returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
-set "postgres_cache.act" = 'quiet'
 as $$
+declare
+  v_former constant text := {{act}}('quiet');
 begin
   perform {{append_invalidations}}(p_targets, p_prefixes);
+  perform {{act}}(v_former);
 end
 $$;
 

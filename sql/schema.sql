@@ -139,6 +139,19 @@ exception when lock_not_available then
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION postgres_cache.act(p_act text)
+ RETURNS text
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_former constant text := coalesce(current_setting('postgres_cache.act', true), '');
+begin
+  perform set_config('postgres_cache.act', p_act, true);
+  return v_former;
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION postgres_cache.append_invalidations(p_targets text[], p_prefixes text[])
  RETURNS text
  LANGUAGE plpgsql
@@ -160,10 +173,12 @@ CREATE OR REPLACE FUNCTION postgres_cache.append_quietly(p_targets text[], p_pre
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
- SET "postgres_cache.act" TO 'quiet'
 AS $function$
+declare
+  v_former constant text := "postgres_cache"."act"('quiet');
 begin
   perform "postgres_cache"."append_invalidations"(p_targets, p_prefixes);
+  perform "postgres_cache"."act"(v_former);
 end
 $function$;
 
@@ -179,6 +194,7 @@ begin
   if v_state.world::text is distinct from split_part(p_world, ':', 1) then
     raise exception 'postgres-cache: the world has changed' using errcode = 'PCW01';
   end if;
+  perform "postgres_cache"."act"('write');
   if (select m.durability from "postgres_cache"."meta" as m) = 'logged' then
     perform set_config('synchronous_commit', 'on', true);
   end if;
@@ -456,7 +472,6 @@ CREATE OR REPLACE FUNCTION postgres_cache.invalidate_targets(p_world text, p_tar
  RETURNS text
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
- SET "postgres_cache.act" TO 'write'
 AS $function$
 begin
   perform "postgres_cache"."begin_own_write"(p_world);
@@ -658,7 +673,6 @@ CREATE OR REPLACE FUNCTION postgres_cache.remove_entries(p_world text, p_keys te
  SET search_path TO 'pg_catalog', 'pg_temp'
  SET lock_timeout TO '100ms'
  SET plan_cache_mode TO 'force_generic_plan'
- SET "postgres_cache.act" TO 'write'
 AS $function$
 begin
   perform "postgres_cache"."begin_own_write"(p_world);
@@ -677,25 +691,27 @@ $function$;
 
 CREATE OR REPLACE FUNCTION postgres_cache.remove_rows(p_keys text[])
  RETURNS void
- LANGUAGE sql
+ LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
- SET "postgres_cache.act" TO 'remove'
 AS $function$
+begin
+  perform "postgres_cache"."act"('remove');
   delete from "postgres_cache"."entries" as e
   where e.key in (
     select held.key from "postgres_cache"."entries" as held where held.key = any (p_keys) order by held.key for update skip locked
-  )
+  );
+end
 $function$;
 
 CREATE OR REPLACE FUNCTION postgres_cache.remove_swept(p_keys text[], p_fence pg_snapshot)
  RETURNS bigint
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
- SET "postgres_cache.act" TO 'remove'
 AS $function$
 declare
   v_count bigint;
 begin
+  perform "postgres_cache"."act"('remove');
   delete from "postgres_cache"."entries" as e
   where e.key = any (p_keys)
     and pg_visible_in_snapshot(e.written_by, p_fence)
@@ -791,7 +807,6 @@ CREATE OR REPLACE FUNCTION postgres_cache.settle_world()
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
  SET lock_timeout TO '5s'
- SET "postgres_cache.act" TO 'settle'
 AS $function$
 declare
   v_place record := "postgres_cache"."place"();
@@ -816,6 +831,7 @@ begin
   if exists (select from pg_prepared_xacts as p where p.database = current_database()) then
     return null;
   end if;
+  perform "postgres_cache"."act"('settle');
   truncate "postgres_cache"."entries", "postgres_cache"."invalidations", "postgres_cache"."prefix_invalidations", "postgres_cache"."feed", "postgres_cache"."leases", "postgres_cache"."state";
   insert into "postgres_cache"."state" (
     world, system_identifier, database_oid, entries_oid, timeline,
@@ -826,6 +842,7 @@ begin
     pg_current_snapshot(), clock_timestamp(), pg_current_snapshot(), pg_current_snapshot(), pg_current_snapshot(), clock_timestamp()
   )
   returning world into v_world;
+  perform "postgres_cache"."act"('');
   return v_world::text || ':' || v_place.timeline;
 end
 $function$;
@@ -834,7 +851,6 @@ CREATE OR REPLACE FUNCTION postgres_cache.sweep_blocks(p_blocks bigint, p_limit 
  RETURNS record
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
- SET "postgres_cache.act" TO 'restamp'
 AS $function$
 declare
   v_state "postgres_cache"."state";
@@ -884,6 +900,7 @@ begin
         and exists (select from "postgres_cache"."valid_entries" as v where v.key = c.key offset 0)
       for no key update skip locked
     ) as e;
+    perform "postgres_cache"."act"('restamp');
     -- written_by stays: a HOT update that changes no value.
     update "postgres_cache"."entries" as e
     set as_of = pg_current_snapshot()
@@ -953,7 +970,6 @@ CREATE OR REPLACE FUNCTION postgres_cache.touch_entries(p_world text, p_lock_tim
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
  SET plan_cache_mode TO 'force_generic_plan'
- SET "postgres_cache.act" TO 'write'
 AS $function$
 begin
   perform "postgres_cache"."begin_own_write"(p_world);
@@ -1191,7 +1207,6 @@ CREATE OR REPLACE FUNCTION postgres_cache.write_entries(p_world text, p_lock_tim
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
  SET plan_cache_mode TO 'force_generic_plan'
- SET "postgres_cache.act" TO 'write'
 AS $function$
 declare
   v_state "postgres_cache"."state" := "postgres_cache"."begin_own_write"(p_world);

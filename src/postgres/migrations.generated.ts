@@ -208,10 +208,24 @@ where pg_snapshot_xmax(e.as_of) > (select pg_snapshot_xmax(s.trim_fence) from {{
 -- How a change becomes known: statement-level triggers append one feed row, and mostly send a hint.
 -- They run as the owner, so that no role needs rights on the feed, and never let a hint hurt the transaction that they run in.
 --
--- postgres_cache.act is set by our own functions, in their definitions only, so that it ends with them:
+-- postgres_cache.act is set by our own functions, for their own transactions. What runs in a caller's puts it back. (Only a superuser could set it
+-- in the definition of a function, where it would end by itself.)
 --   write    our own write in a transaction of its own   remove  the invalidations are appended already
 --   restamp  only as_of moves: nothing to tell            settle  a new world begins: nobody knows these rows
 --   quiet    no hint
+
+-- Says what the statements that follow are about; returns what was said before.
+create function {{act}}(p_act text) returns text
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_former constant text := coalesce(current_setting('postgres_cache.act', true), '');
+begin
+  perform set_config('postgres_cache.act', p_act, true);
+  return v_former;
+end
+$$;
 
 -- Appends the feed row; sends a hint unless the cluster sent one within the last 20 ms.
 -- NOTIFY takes a cluster-wide lock at commit and wakes every listener, so hints are rate-gated through a sequence: shared memory without locks.
@@ -388,7 +402,7 @@ for each statement execute function {{prefix_invalidations_appended}}();
     breaking: true,
     sql: `--! breaking
 -- What the library calls outside of callers' transactions, each in a transaction of its own.
--- Everything that these functions set, they set in their definitions, so that nothing outlives them: they work through any pooler.
+-- What these functions set ends with their transaction at the latest: they work through any pooler.
 
 -- Where this process really is: null in recovery, else the identity that a new world is seeded with.
 create function {{place}}(
@@ -416,7 +430,6 @@ create function {{settle_world}}() returns text
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set lock_timeout = '5s'
-set "postgres_cache.act" = 'settle'
 as $$
 declare
   v_place record := {{place}}();
@@ -441,6 +454,7 @@ begin
   if exists (select from pg_prepared_xacts as p where p.database = current_database()) then
     return null;
   end if;
+  perform {{act}}('settle');
   truncate {{entries}}, {{invalidations}}, {{prefix_invalidations}}, {{feed}}, {{leases}}, {{state}};
   insert into {{state}} (
     world, system_identifier, database_oid, entries_oid, timeline,
@@ -451,6 +465,7 @@ begin
     pg_current_snapshot(), clock_timestamp(), pg_current_snapshot(), pg_current_snapshot(), pg_current_snapshot(), clock_timestamp()
   )
   returning world into v_world;
+  perform {{act}}('');
   return v_world::text || ':' || v_place.timeline;
 end
 $$;
@@ -489,6 +504,7 @@ begin
   if v_state.world::text is distinct from split_part(p_world, ':', 1) then
     raise exception 'postgres-cache: the world has changed' using errcode = 'PCW01';
   end if;
+  perform {{act}}('write');
   if (select m.durability from {{meta}} as m) = 'logged' then
     perform set_config('synchronous_commit', 'on', true);
   end if;
@@ -498,14 +514,16 @@ $$;
 
 -- Removes rows whose invalidations the same transaction has appended.
 create function {{remove_rows}}(p_keys text[]) returns void
-language sql
+language plpgsql
 set search_path = pg_catalog, pg_temp
-set "postgres_cache.act" = 'remove'
 as $$
+begin
+  perform {{act}}('remove');
   delete from {{entries}} as e
   where e.key in (
     select held.key from {{entries}} as held where held.key = any (p_keys) order by held.key for update skip locked
-  )
+  );
+end
 $$;
 
 -- Sets (token null) and fills (token given) of distinct keys. refused: keys of fills that wrote nothing, because something that their load could
@@ -520,7 +538,6 @@ create function {{write_entries}}(
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = 'force_generic_plan' -- sizes of arrays say nothing, and planning costs more than running
-set "postgres_cache.act" = 'write'
 as $$
 declare
   v_state {{state}} := {{begin_own_write}}(p_world);
@@ -610,7 +627,6 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 set lock_timeout = '100ms'
 set plan_cache_mode = 'force_generic_plan'
-set "postgres_cache.act" = 'write'
 as $$
 begin
   perform {{begin_own_write}}(p_world);
@@ -631,7 +647,6 @@ $$;
 create function {{invalidate_targets}}(p_world text, p_targets text[], p_prefixes text[], out version text)
 language plpgsql
 set search_path = pg_catalog, pg_temp
-set "postgres_cache.act" = 'write'
 as $$
 begin
   perform {{begin_own_write}}(p_world);
@@ -656,7 +671,6 @@ create function {{touch_entries}}(
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = 'force_generic_plan'
-set "postgres_cache.act" = 'write'
 as $$
 begin
   perform {{begin_own_write}}(p_world);
@@ -807,7 +821,6 @@ $$;
 create function {{sweep_blocks}}(p_blocks bigint, p_limit integer, out removed bigint, out wrapped boolean)
 language plpgsql
 set search_path = pg_catalog, pg_temp
-set "postgres_cache.act" = 'restamp'
 as $$
 declare
   v_state {{state}};
@@ -857,6 +870,7 @@ begin
         and exists (select from {{valid_entries}} as v where v.key = c.key offset 0)
       for no key update skip locked
     ) as e;
+    perform {{act}}('restamp');
     -- written_by stays: a HOT update that changes no value.
     update {{entries}} as e
     set as_of = pg_current_snapshot()
@@ -877,11 +891,11 @@ $$;
 create function {{remove_swept}}(p_keys text[], p_fence pg_snapshot) returns bigint
 language plpgsql
 set search_path = pg_catalog, pg_temp
-set "postgres_cache.act" = 'remove'
 as $$
 declare
   v_count bigint;
 begin
+  perform {{act}}('remove');
   delete from {{entries}} as e
   where e.key = any (p_keys)
     and pg_visible_in_snapshot(e.written_by, p_fence)
@@ -990,10 +1004,12 @@ $$;
 create function {{append_quietly}}(p_targets text[], p_prefixes text[]) returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
-set "postgres_cache.act" = 'quiet'
 as $$
+declare
+  v_former constant text := {{act}}('quiet');
 begin
   perform {{append_invalidations}}(p_targets, p_prefixes);
+  perform {{act}}(v_former);
 end
 $$;
 
