@@ -77,7 +77,7 @@ export class Answers {
   /** From the store, or what may stand in for it. */
   read(key: string, options: GetOptions | undefined): Promise<unknown> {
     const { connection, reader } = this.#parts
-    const fallback = (): unknown => this.#answerStale(key)
+    const fallback = (): unknown => this.#standIn(key, options)
     if (options === undefined && connection.isReady) {
       // The hot path: one promise besides the flight's.
       return reader.find(key).then(
@@ -110,7 +110,7 @@ export class Answers {
         const read = await reader.findMany(missing)
         return missing.map((key, i) => this.answer(key, read[i], 'store'))
       },
-      () => missing.map((key) => this.#answerStale(key)),
+      () => missing.map((key) => this.#standIn(key, options)),
     )
     for (const [i, key] of missing.entries()) found.set(key, values[i])
     return found
@@ -143,9 +143,9 @@ export class Answers {
     return fallback()
   }
 
-  /** While the store is gone: what the local cache last knew, if it was stored with a grace. */
-  #answerStale(key: string): unknown {
-    const entry = this.#parts.local.lastKnown(key)
+  /** While the store is gone: what the local cache last knew, if it was stored with a grace and the call may have it. */
+  #standIn(key: string, options: GetOptions | undefined): unknown {
+    const entry = options?.fresh === true ? undefined : this.#parts.local.lastKnown(key)
     return this.answer(key, entry?.graced === true ? entry : undefined, 'stale')
   }
 

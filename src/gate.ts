@@ -24,8 +24,9 @@ export class Gate {
     })
   }
 
-  get isOpen(): boolean {
-    return this.#circuit.state !== 'closed'
+  /** Whether a statement sent now would be let through, be it as a probe. */
+  get admits(): boolean {
+    return this.#circuit.retryInMs === 0
   }
 
   /** Rejects with a CacheError; its `cause` is the driver's error. */

@@ -50,12 +50,12 @@ export class Sync {
   }
 
   start(): void {
-    const { background, local } = this.#options
+    const { background, local, gate } = this.#options
     if (!Number.isFinite(local.checkPeriodMs)) return
     background.every(local.checkPeriodMs, () => {
       local.check()
-      if (local.wantsSync && this.#leaseLeft() < this.#options.maxStalenessMs * RENEW_AT) return this.#renew()
-      return undefined
+      const isDue = local.wantsSync && this.#leaseLeft() < this.#options.maxStalenessMs * RENEW_AT
+      return isDue && gate.admits ? this.#renew() : undefined
     })
   }
 
@@ -78,7 +78,7 @@ export class Sync {
 
   /** A read found no lease: after idling, or at the beginning. */
   wake(): void {
-    if (this.#running !== undefined || this.#options.gate.isOpen || this.#leaseLeft() > 0) return
+    if (this.#running !== undefined || !this.#options.gate.admits || this.#leaseLeft() > 0) return
     void this.#options.background.run(() => this.#renew())
   }
 

@@ -16,6 +16,7 @@ const BY_SQLSTATE: Readonly<Record<string, CacheErrorCode>> = {
   '42501': 'permission-denied',
   '28000': 'permission-denied',
   '28P01': 'permission-denied',
+  '3D000': 'invalid-option',
   '3F000': 'schema-missing',
   '42P01': 'schema-missing',
   '42883': 'schema-missing',
@@ -98,8 +99,9 @@ function codeOf(error: unknown): CacheErrorCode {
   if (error instanceof StatementTimeout) return 'timeout'
   const state = sqlStateOf(error)
   if (state === undefined) return 'unavailable'
-  // Unlogged tables cannot be read during recovery: feature_not_supported.
-  if (state === '0A000' && fieldOf(error, 'message')?.includes('recovery') === true) return 'read-only'
+  // During recovery, unlogged tables cannot be read (feature_not_supported), nor the write position (wrong state).
+  if ((state === '0A000' || state === '55000') && fieldOf(error, 'message')?.includes('recovery') === true)
+    return 'read-only'
   return BY_SQLSTATE[state] ?? (state.startsWith('08') ? 'unavailable' : 'query-failed')
 }
 
