@@ -1,6 +1,7 @@
 --! breaking
 -- The store: entries, the log of invalidations, the feed of changes, and the rule that says when an entry is valid.
--- Rendered before it runs: {{table}} is a qualified name, {{name:x}} a bare one, {{literal:x}} a string, {{persistence}} `unlogged` or nothing.
+-- Rendered before it runs: {{table}} is a qualified name and '{{table}}' the same as a string, {{name:x}} a bare one, {{literal:x}} a string,
+-- {{persistence}} `unlogged` or nothing.
 -- What the tables say is the truth. NOTIFY is only ever a latency hint.
 
 -- What the operator chose once. A client that was configured otherwise is refused.

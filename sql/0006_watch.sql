@@ -154,6 +154,7 @@ declare
   );
   v_name text := 'postgres_cache_' || left(md5({{literal:address}}), 8) || '_';
   v_given text[];
+  v_function constant text := '{{watched}}';
   v_arguments text;
   v_relation regclass;
 begin
@@ -179,10 +180,10 @@ begin
   select string_agg(format('%L', a), ', ') into v_arguments
   from unnest(v_given) as a;
   for v_relation in select r from {{watched_relations}}(p_table) as r loop
-    execute format('create trigger %I after insert on %s referencing new table as added for each statement execute function {{watched}}(%s)', v_name || 'insert', v_relation, v_arguments);
-    execute format('create trigger %I after update on %s referencing old table as removed new table as added for each statement execute function {{watched}}(%s)', v_name || 'update', v_relation, v_arguments);
-    execute format('create trigger %I after delete on %s referencing old table as removed for each statement execute function {{watched}}(%s)', v_name || 'delete', v_relation, v_arguments);
-    execute format('create trigger %I after truncate on %s for each statement execute function {{watched}}(%s)', v_name || 'truncate', v_relation, v_arguments);
+    execute format('create trigger %I after insert on %s referencing new table as added for each statement execute function %s(%s)', v_name || 'insert', v_relation, v_function, v_arguments);
+    execute format('create trigger %I after update on %s referencing old table as removed new table as added for each statement execute function %s(%s)', v_name || 'update', v_relation, v_function, v_arguments);
+    execute format('create trigger %I after delete on %s referencing old table as removed for each statement execute function %s(%s)', v_name || 'delete', v_relation, v_function, v_arguments);
+    execute format('create trigger %I after truncate on %s for each statement execute function %s(%s)', v_name || 'truncate', v_relation, v_function, v_arguments);
   end loop;
   perform {{append_invalidations}}(
     array(select part[1] from unnest(v_patterns) as p, lateral (select {{parse_pattern}}(p) as part) as parsed where cardinality(part) = 1),

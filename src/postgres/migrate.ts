@@ -109,7 +109,7 @@ async function applyMissing(
   to: number,
 ): Promise<number> {
   await query('select pg_advisory_xact_lock($1, 0)', [names.loadClass])
-  await query(PREAMBLE(names))
+  await query(renderSql(PREAMBLE, names, settings.durability))
   const [row] = await query(appliedVersions(names))
   const from = Number(row?.[0] ?? 0)
   for (const migration of MIGRATIONS) {
@@ -128,22 +128,21 @@ async function applyMissing(
   return Math.max(from, to)
 }
 
-const PREAMBLE = (names: Names): string =>
-  `
+const PREAMBLE = `
 do $$
 begin
   -- CREATE SCHEMA IF NOT EXISTS asks for the right even where the schema exists.
-  if not exists (select from pg_namespace where nspname = ${quoteLiteral(names.schema)}) then
-    create schema ${quoteIdentifier(names.schema)};
+  if not exists (select from pg_namespace where nspname = {{literal:schema}}) then
+    create schema {{schema}};
   end if;
 end
 $$;
-create table if not exists ${names.object('migrations')} (
+create table if not exists {{migrations}} (
   version integer primary key,
   name text not null,
   breaking boolean not null,
   applied_at timestamptz not null default clock_timestamp()
-);`.replaceAll('$$', () => '$preamble$')
+);`
 
 const appliedVersions = (names: Names): string =>
   `select coalesce(max(version), 0)::text, coalesce(max(version) filter (where breaking), 0)::text from ${names.object('migrations')}`
@@ -158,7 +157,8 @@ export function migrationSql(names: Names, settings: SchemaSettings): string {
     ].join('\n'),
   )
   const meta = `insert into ${names.object('meta')} (channel, durability) values (${quoteLiteral(settings.notifyChannel)}, ${quoteLiteral(settings.durability)});`
-  return ['begin;', PREAMBLE(names).trim(), ...steps, meta, 'commit;', ''].join('\n\n')
+  const preamble = renderSql(PREAMBLE, names, settings.durability).trim()
+  return ['begin;', preamble, ...steps, meta, 'commit;', ''].join('\n\n')
 }
 
 /** What the schema was installed with. */

@@ -30,17 +30,24 @@ export function createNames({ schema, prefix }: { schema: string; prefix: string
 
 /** Fills the placeholders of a file under sql/; its first comment explains them. */
 export function renderSql(sql: string, names: Names, durability: 'unlogged' | 'logged'): string {
-  const rendered = sql.replace(
-    /\{\{(?:(name|literal):)?([a-z_]+)\}\}/g,
-    (_, kind: string | undefined, name: string) => {
-      if (kind === 'name') return quoteIdentifier(names.prefix + name)
-      if (kind === 'literal') return quoteLiteral(names.address)
-      if (name === 'schema') return quoteIdentifier(names.schema)
-      if (name === 'persistence') return durability === 'unlogged' ? 'unlogged' : ''
-      return names.object(name)
-    },
-  )
-  return rendered.replaceAll('$$', () => bodyDelimiter(names))
+  // Before any name is filled in: a name may hold what ends a function body.
+  return sql
+    .replaceAll('$$', () => bodyDelimiter(names))
+    .replace(
+      /'\{\{(?<quoted>[a-z_]+)\}\}'|\{\{(?:(?<kind>name|literal):)?(?<bare>[a-z_]+)\}\}/g,
+      (_, quoted: string | undefined, kind: string | undefined, bare: string) => {
+        if (quoted !== undefined) return quoteLiteral(fill(quoted, names, durability))
+        if (kind === 'name') return quoteIdentifier(names.prefix + bare)
+        if (kind === 'literal') return quoteLiteral(bare === 'schema' ? names.schema : names.address)
+        return fill(bare, names, durability)
+      },
+    )
+}
+
+function fill(placeholder: string, names: Names, durability: 'unlogged' | 'logged'): string {
+  if (placeholder === 'schema') return quoteIdentifier(names.schema)
+  if (placeholder === 'persistence') return durability === 'unlogged' ? 'unlogged' : ''
+  return names.object(placeholder)
 }
 
 // A schema may be called `a$$b`: its name must not end a function body.
