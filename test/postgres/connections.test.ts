@@ -1,0 +1,116 @@
+import { describe, expect, it } from 'vitest'
+import { PostgresCache } from '../../src/index.ts'
+import { createDatabase } from '../database.ts'
+import { createRole } from '../limited-role.ts'
+import { nextEvent } from '../next-event.ts'
+
+const database = await createDatabase()
+await PostgresCache.migrate({ connectionString: database.url })
+
+const TELLS_WHAT_TO_CHANGE = /pool\.max.*notifications: 'poll'.*max_connections/
+
+describe('a server that grants one connection', () => {
+  it('makes connect() fail for the session, saying what to change', async () => {
+    await using role = await createRole(database, { attributes: 'connection limit 1' })
+    await using cache = new PostgresCache({ connectionString: role.url, pool: { max: 1 } })
+    await expect(cache.connect()).rejects.toMatchObject({
+      code: 'too-many-connections',
+      message: expect.stringMatching(TELLS_WHAT_TO_CHANGE),
+    })
+  })
+
+  it('is enough for a cache that polls', async () => {
+    await using role = await createRole(database, { attributes: 'connection limit 1' })
+    await using cache = new PostgresCache({
+      connectionString: role.url,
+      pool: { max: 1 },
+      notifications: 'poll',
+    })
+    await cache.connect()
+    await cache.set('polled', 1)
+    expect(await cache.getOrSet('polled', () => 2)).toBe(1)
+    expect(await cache.getOrSet('polled too', () => 2)).toBe(2)
+  })
+
+  it('is enough for every call, with a session that is lost and tried again', async () => {
+    await using role = await createRole(database, { attributes: 'connection limit 1' })
+    await using cache = new PostgresCache({ connectionString: role.url, pool: { max: 1 } })
+    const lost = nextEvent(cache, 'session-lost')
+    await cache.set('sessionless', 1)
+    expect((await lost).error.code).toBe('too-many-connections')
+    expect(await cache.get('sessionless', { fresh: true })).toBe(1)
+    expect(await cache.getOrSet('loaded', () => 2)).toBe(2)
+
+    const restored = nextEvent(cache, 'session-restored')
+    await role.alter('connection limit 2')
+    expect((await restored).ms).toBeGreaterThan(0)
+    await cache.connect()
+  })
+})
+
+describe('a server that grants no connection', () => {
+  it('makes writes fail with what to change, and reads miss', async () => {
+    await using role = await createRole(database, { attributes: 'connection limit 0' })
+    await using cache = new PostgresCache({ connectionString: role.url })
+    const heard = nextEvent(cache, 'error')
+    await expect(cache.set('refused', 1)).rejects.toMatchObject({
+      code: 'too-many-connections',
+      message: expect.stringMatching(TELLS_WHAT_TO_CHANGE),
+    })
+    expect(await cache.get('refused')).toBeUndefined()
+    expect(await heard).toMatchObject({ operation: 'get' })
+    expect(await cache.getMany(['refused'])).toEqual([undefined])
+    expect(await cache.getOrSet('refused', () => 'loaded')).toBe('loaded')
+
+    // The circuit is open meanwhile, and the reason still told.
+    await expect(cache.set('refused', 1)).rejects.toThrow(TELLS_WHAT_TO_CHANGE)
+    await role.alter('connection limit 2')
+    await expect.poll(() => cache.set('granted', 1).then(() => 'stored', String)).toBe('stored')
+  })
+})
+
+describe('a pool of the caller’s', () => {
+  it('is used, and never ended', async () => {
+    const { default: pg } = await import('pg')
+    const pool = new pg.Pool({ connectionString: database.url, max: 2 })
+    try {
+      for (let i = 0; i < 2; i++) {
+        await using cache = new PostgresCache({ pool })
+        await cache.set('pooled', i)
+        expect(await cache.get('pooled', { fresh: true })).toBe(i)
+        expect(await cache.getOrSet(`pooled ${i}`, () => i)).toBe(i)
+      }
+      expect(pool.ended).toBe(false)
+      expect(pool.totalCount).toBeGreaterThan(0)
+      expect((await pool.query('select 1 as one')).rows).toEqual([{ one: 1 }])
+    } finally {
+      await pool.end()
+    }
+  })
+
+  it('keeps its own settings: type parsers, search_path, isolation', async () => {
+    const { default: pg } = await import('pg')
+    const pool = new pg.Pool({
+      connectionString: database.url,
+      types: { getTypeParser: () => () => 'parsed by the caller' },
+      options:
+        '-c search_path=nowhere -c bytea_output=escape -c intervalstyle=iso_8601 -c datestyle=German -c standard_conforming_strings=off -c extra_float_digits=-5 -c default_transaction_isolation=serializable',
+    })
+    try {
+      await using cache = new PostgresCache({ pool, schemaPrefix: 'odd\\' })
+      await cache.set('bytes', Buffer.from([0, 92, 255]), { ttl: 90_061_001, tags: ['a\\b'] })
+      await cache.set('text', { a: '\\' })
+      expect(await cache.get('bytes', { fresh: true })).toEqual(Buffer.from([0, 92, 255]))
+      expect(await cache.get('text', { fresh: true })).toEqual({ a: '\\' })
+      const entry = await cache.getEntry('bytes')
+      expect(entry?.tags).toEqual(['a\\b'])
+      expect(Number(entry?.ttl)).toBeGreaterThan(90_000_000)
+      expect(await cache.delete('text')).toBe(true)
+      const [row] = (await pool.query('select current_setting($1) as is', ['default_transaction_isolation']))
+        .rows
+      expect(row).toEqual({ is: 'parsed by the caller' })
+    } finally {
+      await pool.end()
+    }
+  })
+})

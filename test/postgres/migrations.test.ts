@@ -1,0 +1,211 @@
+import { Client } from 'pg'
+import { beforeEach, describe, expect, it } from 'vitest'
+import { describeSchema } from '../../scripts/schema-catalog.ts'
+import { type CacheOptions, PostgresCache } from '../../src/index.ts'
+import { createDatabase } from '../database.ts'
+import { createRole } from '../limited-role.ts'
+
+const database = await createDatabase()
+const connectionString = database.url
+const options: CacheOptions = { connectionString }
+const LATEST = await PostgresCache.migrate(options)
+
+beforeEach(() => database.query('drop schema if exists postgres_cache cascade'))
+
+/** How a cache fares that is made with these options. */
+async function connects(given: CacheOptions): Promise<string> {
+  await using cache = new PostgresCache(given)
+  return await cache.connect().then(
+    () => 'connected',
+    (error: unknown) => (error as { code: string }).code,
+  )
+}
+
+describe('migrate', () => {
+  it('installs once, and tells the version', async () => {
+    expect(await PostgresCache.schemaVersion(options)).toBe(0)
+    expect(await PostgresCache.schemaIsCurrent(options)).toBe(false)
+    expect(await PostgresCache.migrate(options)).toBe(LATEST)
+    expect(await PostgresCache.migrate(options)).toBe(LATEST)
+    expect(await PostgresCache.schemaVersion(options)).toBe(LATEST)
+    expect(await PostgresCache.schemaIsCurrent(options)).toBe(true)
+    const rows = await database.query('select version from postgres_cache.migrations order by version')
+    expect(rows).toEqual(Array.from({ length: LATEST }, (_, i) => ({ version: i + 1 })))
+  })
+
+  it('keeps what is stored', async () => {
+    await using cache = new PostgresCache(options)
+    await cache.set('kept', 1)
+    expect(await cache.migrate()).toBe(LATEST)
+    expect(await PostgresCache.migrate(options)).toBe(LATEST)
+    expect(await cache.get('kept', { fresh: true })).toBe(1)
+  })
+
+  it('goes up to a version, and later on from there', async () => {
+    expect(await PostgresCache.migrate(options, { to: 1 })).toBe(1)
+    expect(await PostgresCache.schemaVersion(options)).toBe(1)
+    expect(await PostgresCache.schemaIsCurrent(options)).toBe(false)
+    expect(await PostgresCache.migrate(options, { to: 2 })).toBe(2)
+    expect(await PostgresCache.migrate(options, { to: 1 })).toBe(2)
+    expect(await PostgresCache.migrate(options)).toBe(LATEST)
+    expect(await connects(options)).toBe('connected')
+  })
+
+  it.each([0, -1, 1.5, LATEST + 1])('refuses to go to version %s', async (to) => {
+    await expect(PostgresCache.migrate(options, { to })).rejects.toMatchObject({
+      code: 'invalid-option',
+      option: 'to',
+    })
+    expect(await PostgresCache.schemaVersion(options)).toBe(0)
+  })
+
+  it('leaves nothing behind where it fails', async () => {
+    await database.query('create schema postgres_cache')
+    await database.query('create table postgres_cache.feed ()')
+    await expect(PostgresCache.migrate(options)).rejects.toMatchObject({ code: 'query-failed' })
+    const left = await database.query(
+      `select relname from pg_class where relnamespace = 'postgres_cache'::regnamespace`,
+    )
+    expect(left).toEqual([{ relname: 'feed' }])
+  })
+
+  it('runs by itself on the first use, unless told not to', async () => {
+    await using cache = new PostgresCache(options)
+    await cache.set('a', 1)
+    expect(await PostgresCache.schemaVersion(options)).toBe(LATEST)
+  })
+})
+
+describe('without a right to migrate', () => {
+  it('a cache says what is missing and which command installs it', async () => {
+    const missing = { code: 'schema-missing', message: expect.stringContaining('npx postgres-cache migrate') }
+    await using cache = new PostgresCache({ ...options, migrate: false })
+    await expect(cache.connect()).rejects.toMatchObject(missing)
+    // A wrong set-up is shown to every caller: reads, too.
+    await expect(cache.get('a')).rejects.toMatchObject(missing)
+    await expect(cache.getOrSet('a', () => 1)).rejects.toMatchObject(missing)
+    await expect(cache.set('a', 1)).rejects.toMatchObject(missing)
+    expect(await PostgresCache.schemaVersion(options)).toBe(0)
+
+    // Installed by somebody else, it works without a restart.
+    await PostgresCache.migrate(options)
+    await cache.set('a', 1)
+    expect(await cache.get('a')).toBe(1)
+  })
+
+  it('a role that may create nothing is told the command', async () => {
+    await using role = await createRole(database, { isOwner: false })
+    const refused = {
+      code: 'permission-denied',
+      message: expect.stringContaining('npx postgres-cache migrate'),
+    }
+    await expect(PostgresCache.migrate({ connectionString: role.url })).rejects.toMatchObject(refused)
+    expect(await connects({ connectionString: role.url })).toBe('permission-denied')
+  })
+
+  it('a role that may not use the schema is told the command', async () => {
+    await PostgresCache.migrate(options)
+    await using role = await createRole(database, { isOwner: false })
+    await using cache = new PostgresCache({ connectionString: role.url })
+    const refused = { code: 'permission-denied', message: expect.stringContaining('npx postgres-cache') }
+    await expect(cache.connect()).rejects.toMatchObject(refused)
+    await expect(cache.get('a')).rejects.toMatchObject(refused)
+  })
+
+  it('a role that may create in the schema, and not in the database, migrates', async () => {
+    await using role = await createRole(database, { isOwner: false })
+    await database.query(`create schema postgres_cache authorization "${role.name}"`)
+    expect(await PostgresCache.migrate({ connectionString: role.url })).toBe(LATEST)
+    expect(await connects({ connectionString: role.url })).toBe('connected')
+  })
+})
+
+describe('a schema of another release', () => {
+  it('with a breaking step that this one does not know is refused', async () => {
+    await PostgresCache.migrate(options)
+    await database.query(`insert into postgres_cache.migrations values ($1, 'future', true)`, [LATEST + 1])
+    await using cache = new PostgresCache(options)
+    const newer = { code: 'schema-newer', message: expect.stringContaining('upgrade postgres-cache') }
+    await expect(cache.connect()).rejects.toMatchObject(newer)
+    await expect(cache.get('a')).rejects.toMatchObject(newer)
+  })
+
+  it('with newer steps that break nothing is used', async () => {
+    await PostgresCache.migrate(options)
+    await database.query(`insert into postgres_cache.migrations values ($1, 'future', false)`, [LATEST + 1])
+    expect(await connects(options)).toBe('connected')
+    expect(await PostgresCache.schemaVersion(options)).toBe(LATEST + 1)
+    expect(await PostgresCache.schemaIsCurrent(options)).toBe(true)
+  })
+
+  it('that lacks a breaking step waits for an explicit migrate', async () => {
+    await PostgresCache.migrate(options, { to: 1 })
+    await using cache = new PostgresCache(options)
+    const outdated = {
+      code: 'schema-outdated',
+      message: expect.stringContaining('npx postgres-cache migrate'),
+    }
+    await expect(cache.connect()).rejects.toMatchObject(outdated)
+    await expect(cache.getOrSet('a', () => 1)).rejects.toMatchObject(outdated)
+    expect(await PostgresCache.schemaVersion(options)).toBe(1)
+    expect(await cache.migrate()).toBe(LATEST)
+    await cache.set('a', 1)
+  })
+})
+
+describe('what the schema was installed with', () => {
+  it('must be what a client is configured with', async () => {
+    await PostgresCache.migrate({ ...options, notifyChannel: 'mine', durability: 'logged' })
+    const mismatch = (option: string): object => ({
+      code: 'settings-mismatch',
+      option,
+      message: expect.stringContaining(option),
+    })
+    await using otherChannel = new PostgresCache({ ...options, durability: 'logged' })
+    await expect(otherChannel.connect()).rejects.toMatchObject(mismatch('notifyChannel'))
+    await expect(otherChannel.get('a')).rejects.toMatchObject(mismatch('notifyChannel'))
+    await using otherDurability = new PostgresCache({ ...options, notifyChannel: 'mine' })
+    await expect(otherDurability.connect()).rejects.toMatchObject(mismatch('durability'))
+    expect(await connects({ ...options, notifyChannel: 'mine', durability: 'logged' })).toBe('connected')
+  })
+
+  it('decides whether the tables are logged', async () => {
+    const persistence = async (): Promise<unknown[]> =>
+      database.query(
+        `select distinct relpersistence from pg_class
+         where relnamespace = 'postgres_cache'::regnamespace and relkind = 'r' and relname not in ('meta', 'migrations')`,
+      )
+    await PostgresCache.migrate(options)
+    expect(await persistence()).toEqual([{ relpersistence: 'u' }])
+    await database.query('drop schema postgres_cache cascade')
+    await PostgresCache.migrate({ ...options, durability: 'logged' })
+    expect(await persistence()).toEqual([{ relpersistence: 'p' }])
+  })
+})
+
+describe('migrationSql', () => {
+  it.each<CacheOptions>([{}, { durability: 'logged', notifyChannel: `it's`, schemaPrefix: 'app_' }])(
+    'creates what migrate creates, with %o',
+    async (settings) => {
+      await PostgresCache.migrate({ ...options, ...settings })
+      await using other = await createDatabase()
+      await other.query(PostgresCache.migrationSql(settings))
+      expect(await PostgresCache.schemaIsCurrent({ connectionString: other.url, ...settings })).toBe(true)
+      expect(await connects({ connectionString: other.url, ...settings })).toBe('connected')
+
+      const described = await Promise.all(
+        [database, other].map(async ({ url }) => {
+          const client = new Client(url)
+          await client.connect()
+          const description = await describeSchema(client, 'postgres_cache')
+          await client.end()
+          return description
+        }),
+      )
+      expect(described[1]).toBe(described[0])
+      expect(described[0]).toContain(
+        'create unlogged table'.replace(settings.durability ? 'unlogged ' : '', ''),
+      )
+    },
+  )
+})
