@@ -1,0 +1,220 @@
+import { Client } from 'pg'
+import { afterAll, beforeEach, describe, expect, it } from 'vitest'
+import { PostgresCache } from '../../src/index.ts'
+import { createDatabase } from '../database.ts'
+
+const database = await createDatabase()
+const connectionString = database.url
+const cache = new PostgresCache({ connectionString })
+await cache.connect()
+afterAll(() => cache.close())
+
+await database.query(`
+  create type kind as enum ('red', 'blue');
+  create table "Order Lines" (id integer primary key, "Org Id" uuid, kind kind, note text, at timestamptz default now());
+  create table orgs (id integer primary key);
+  create table users (id bigint primary key, org_id integer references orgs on delete cascade, name varchar(20), active boolean default true)
+`)
+beforeEach(async () => {
+  await database.query('delete from orgs; delete from users; delete from "Order Lines"')
+  await cache.clear()
+})
+
+const KEYS = ['user:1', 'user:2', 'user:3']
+
+/** Which of the users are still cached after the change. */
+async function survivors(change: () => Promise<unknown>): Promise<(string | undefined)[]> {
+  await cache.setMany(KEYS.map((key) => [key, key]))
+  await change()
+  return cache.getMany<string>(KEYS, { fresh: true })
+}
+
+describe('a watched table', () => {
+  it('invalidates the keys of rows that are inserted, updated or deleted, and no others', async () => {
+    await cache.watch('users', { keys: ['user:{id}'], tags: ['users', 'org:{org_id}'] })
+    await database.query('insert into orgs values (7), (8)')
+    expect(await survivors(() => database.query('insert into users values (1, 7), (2, 7)'))).toEqual([
+      undefined,
+      undefined,
+      'user:3',
+    ])
+    expect(await survivors(() => database.query(`update users set name = 'Ava' where id = 1`))).toEqual([
+      undefined,
+      'user:2',
+      'user:3',
+    ])
+    expect(await survivors(() => database.query('update users set id = 3 where id = 2'))).toEqual([
+      'user:1',
+      undefined,
+      undefined,
+    ])
+    expect(await survivors(() => database.query('delete from users where id = 3'))).toEqual([
+      'user:1',
+      'user:2',
+      undefined,
+    ])
+    expect(await survivors(() => database.query('update users set id = id where false'))).toEqual(KEYS)
+    expect(await survivors(() => database.query('truncate users'))).toEqual([undefined, undefined, undefined])
+  })
+
+  it('invalidates tags by old and new values, and none where the column is null', async () => {
+    await cache.watch('users', { tags: ['org:{org_id}'] })
+    await database.query('insert into orgs values (7), (8), (9); insert into users values (1, 7), (2, null)')
+    await cache.setMany(['7', '8', '9'].map((org) => ({ key: `o${org}`, value: org, tags: [`org:${org}`] })))
+    await database.query('update users set org_id = 8 where id = 1')
+    await database.query(`update users set name = 'Eve' where id = 2`)
+    expect(await cache.getMany(['o7', 'o8', 'o9'], { fresh: true })).toEqual([undefined, undefined, '9'])
+  })
+
+  it('takes effect with the transaction that changes it, and not at all on rollback', async () => {
+    await cache.watch('users', { keys: ['user:{id}'] })
+    const client = new Client({ connectionString })
+    await client.connect()
+    await client.query('begin')
+    expect(await survivors(() => client.query('insert into users values (1)'))).toEqual(KEYS)
+    await client.query('commit')
+    expect(await cache.getMany(KEYS, { fresh: true })).toEqual([undefined, 'user:2', 'user:3'])
+    await client.query('begin; insert into users values (2); rollback')
+    expect(await cache.get('user:2', { fresh: true })).toBe('user:2')
+    await client.end()
+  })
+
+  it('hears of COPY, MERGE-like upserts and cascades of foreign keys', async () => {
+    await cache.watch('users', { keys: ['user:{id}'] })
+    await database.query('insert into orgs values (7); insert into users values (1, 7), (2, 7)')
+    expect(await survivors(() => database.query('delete from orgs'))).toEqual([
+      undefined,
+      undefined,
+      'user:3',
+    ])
+    const upsert = `insert into users values (1), (3) on conflict (id) do update set name = 'x'`
+    expect(await survivors(() => database.query(upsert))).toEqual([undefined, 'user:2', undefined])
+    await database.query(`create temporary table copied as select 2::bigint as id`)
+    expect(await survivors(() => database.query('insert into users (id) select id from copied'))).toEqual([
+      'user:1',
+      undefined,
+      'user:3',
+    ])
+  })
+
+  it('stays cheap for a statement that touches very many rows: one prefix instead of a list', async () => {
+    await cache.watch('users', { keys: ['user:{id}'] })
+    const change = (): Promise<unknown> =>
+      database.query('insert into users select generate_series(10, 5000)')
+    expect(await survivors(change)).toEqual([undefined, undefined, undefined])
+    const rows = await database.query(
+      `select from postgres_cache.invalidations where target like 'kuser:%' and target > 'kuser:10'`,
+    )
+    expect(rows).toHaveLength(0)
+  })
+
+  it('needs no right on the cache from the role that writes it', async () => {
+    await cache.watch('users', { keys: ['user:{id}'] })
+    await database.query(
+      `do $$ begin create role plain_writer; exception when duplicate_object then null; end $$; grant insert, select on users to plain_writer`,
+    )
+    const change = (): Promise<unknown> =>
+      database.query('set role plain_writer; insert into users values (1); reset role')
+    expect(await survivors(change)).toEqual([undefined, 'user:2', 'user:3'])
+  })
+
+  it('with odd names, composite patterns and enums', async () => {
+    const key = 'line:{Org Id}:{kind}:{{literal}}:{id}'
+    await cache.watch('"Order Lines"', { keys: [key] })
+    const cached = 'line:00000000-0000-0000-0000-000000000001:red:{literal}:5'
+    await cache.set(cached, 1)
+    await database.query(
+      `insert into "Order Lines" values (5, '00000000-0000-0000-0000-000000000001', 'red')`,
+    )
+    expect(await cache.get(cached, { fresh: true })).toBeUndefined()
+    expect((await cache.watches()).find(({ table }) => table.includes('Order Lines'))).toMatchObject({
+      keys: [key],
+      tags: [],
+      hints: true,
+    })
+  })
+
+  it('whose column is renamed invalidates too much rather than failing its writers', async () => {
+    await database.query('create table renamed (id integer)')
+    await cache.watch('renamed', { keys: ['r:{id}'] })
+    await cache.set('r:9', 1)
+    await database.query('alter table renamed rename column id to number; insert into renamed values (1)')
+    expect(await cache.get('r:9', { fresh: true })).toBeUndefined()
+    await database.query('drop table renamed')
+  })
+
+  it('forgets what was cached before it was watched, once', async () => {
+    await cache.unwatch('users')
+    await cache.set('user:1', 1)
+    await cache.watch('users', { keys: ['user:{id}'] })
+    expect(await cache.get('user:1', { fresh: true })).toBeUndefined()
+    await cache.set('user:1', 2)
+    await cache.watch('users', { keys: ['user:{id}'] })
+    expect(await cache.get('user:1', { fresh: true })).toBe(2)
+  })
+
+  it('hears of partitions named directly; later ones are listed as unwatched', async () => {
+    await database.query(`
+      create table parted (id integer, part text) partition by list (part);
+      create table parted_a partition of parted for values in ('a')`)
+    await cache.watch('parted', { keys: ['parted:{id}'] })
+    await cache.setMany([
+      ['parted:1', 1],
+      ['parted:2', 2],
+    ])
+    await database.query(`insert into parted_a values (1, 'a'); insert into parted values (2, 'a')`)
+    expect(await cache.getMany(['parted:1', 'parted:2'], { fresh: true })).toEqual([undefined, undefined])
+
+    await database.query(`create table parted_b partition of parted for values in ('b')`)
+    const find = async (): Promise<unknown> =>
+      (await cache.watches()).find(({ table }) => table === 'public.parted')
+    expect(await find()).toMatchObject({ unwatchedPartitions: ['public.parted_b'] })
+    await cache.watch('parted', { keys: ['parted:{id}'] })
+    expect(await find()).toMatchObject({ unwatchedPartitions: [] })
+  })
+})
+
+describe('watch', () => {
+  it('refuses columns whose text depends on the session, unknown ones, and unbalanced braces', async () => {
+    const refusal = (pattern: string): Promise<void> => cache.watch('"Order Lines"', { keys: [pattern] })
+    await expect(refusal('x:{at}')).rejects.toMatchObject({
+      code: 'invalid-option',
+      message: expect.stringContaining('timestamp'),
+    })
+    await expect(refusal('x:{nope}')).rejects.toMatchObject({
+      code: 'invalid-option',
+      message: expect.stringContaining('nope'),
+    })
+    await expect(refusal('x:{id')).rejects.toMatchObject({
+      code: 'invalid-option',
+      message: expect.stringContaining('braces'),
+    })
+    await expect(cache.watch('no_such_table', { keys: ['x'] })).rejects.toMatchObject({
+      code: 'invalid-option',
+    })
+    await expect(cache.watch('users', {})).rejects.toMatchObject({ code: 'invalid-option' })
+  })
+
+  it('says what right it needs', async () => {
+    await database.query(`do $$ begin create role stranger login; exception when duplicate_object then null; end $$;
+      grant usage on schema postgres_cache to stranger; grant select on all tables in schema postgres_cache to stranger`)
+    const url = new URL(connectionString)
+    url.username = 'stranger'
+    await using strange = new PostgresCache({
+      connectionString: url.href,
+      migrate: false,
+      notifications: 'poll',
+    })
+    await expect(strange.watch('users', { keys: ['x:{id}'] })).rejects.toMatchObject({
+      code: 'permission-denied',
+      message: expect.stringContaining('grant trigger on users'),
+    })
+  })
+
+  it('ends with unwatch', async () => {
+    await cache.watch('users', { keys: ['user:{id}'] })
+    expect(await cache.unwatch('users')).toBe(true)
+    expect(await cache.unwatch('users')).toBe(false)
+    expect(await survivors(() => database.query('insert into users values (1)'))).toEqual(KEYS)
+  })
+})
