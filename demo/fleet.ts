@@ -12,7 +12,9 @@ export class Fleet {
   readonly #processes: readonly ChildProcess[]
 
   constructor(size: number, connectionString: string, schema: string) {
-    this.#processes = Array.from({ length: size }, () => fork(WORKER, [connectionString, schema]))
+    // Not as an argument: it may hold a password, and everyone sees the arguments of a process.
+    const env = { ...process.env, DATABASE_URL: connectionString }
+    this.#processes = Array.from({ length: size }, () => fork(WORKER, [schema], { env }))
   }
 
   get size(): number {

@@ -47,7 +47,6 @@ async function runFleet(
   let claims: Claim[]
   let ended: boolean
   try {
-    await fleet.askAll('connect', null)
     claims = await Promise.race([tellStory({ client, source, fleet, extent }), interrupted])
   } finally {
     ended = await fleet.stop()

@@ -42,5 +42,5 @@ export function formatMs(ms: number): string {
 }
 
 export function formatShare(share: number): string {
-  return `${(share * 100).toFixed(share > 0.9995 ? 3 : 1)} %`
+  return `${(share * 100).toLocaleString('en', { maximumFractionDigits: share > 0.999 ? 3 : 1 })} %`
 }

@@ -7,7 +7,7 @@ import { formatCount, formatMs, formatShare, printLine } from './screen.ts'
 
 export interface Serving extends Sum {
   readonly perSecond: number
-  readonly lastSecond: number
+  readonly bestSecond: number
 }
 
 export async function showServing(fleet: Fleet, plan: Tasks['serve']): Promise<Serving> {
@@ -26,7 +26,7 @@ export async function showServing(fleet: Fleet, plan: Tasks['serve']): Promise<S
   return {
     ...whole,
     perSecond: countAnswers(whole) / plan.seconds,
-    lastSecond: countAnswers(addUp(seconds.at(-1) ?? [])),
+    bestSecond: Math.max(...seconds.map((parts) => countAnswers(addUp(parts)))),
   }
 }
 

@@ -15,7 +15,8 @@ import {
 import { keyOf, type Report, workOutReport } from './report.ts'
 import { serve } from './traffic.ts'
 
-const [connectionString = '', schema = ''] = process.argv.slice(2)
+const connectionString = process.env['DATABASE_URL']
+const schema = process.argv[2] ?? ''
 
 const pool = new pg.Pool({ connectionString, max: 4, application_name: 'postgres-cache demo' })
 const cache = new PostgresCache({
