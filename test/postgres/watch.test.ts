@@ -79,7 +79,7 @@ describe('a watched table', () => {
     await client.end()
   })
 
-  it('hears of COPY, MERGE-like upserts and cascades of foreign keys', async () => {
+  it('hears of COPY, upserts and cascades of foreign keys', async () => {
     await cache.watch('users', { keys: ['user:{id}'] })
     await database.query('insert into orgs values (7); insert into users values (1, 7), (2, 7)')
     expect(await survivors(() => database.query('delete from orgs'))).toEqual([
@@ -89,23 +89,24 @@ describe('a watched table', () => {
     ])
     const upsert = `insert into users values (1), (3) on conflict (id) do update set name = 'x'`
     expect(await survivors(() => database.query(upsert))).toEqual([undefined, 'user:2', undefined])
-    await database.query(`create temporary table copied as select 2::bigint as id`)
-    expect(await survivors(() => database.query('insert into users (id) select id from copied'))).toEqual([
-      'user:1',
-      undefined,
-      'user:3',
-    ])
+    const copy = `do $$
+      declare file text := current_setting('data_directory') || '/copied';
+      begin
+        execute format('copy (select 2) to %L', file);
+        execute format('copy users (id) from %L', file);
+      end $$`
+    expect(await survivors(() => database.query(copy))).toEqual(['user:1', undefined, 'user:3'])
   })
 
   it('stays cheap for a statement that touches very many rows: one prefix instead of a list', async () => {
     await cache.watch('users', { keys: ['user:{id}'] })
+    const count = async (): Promise<number> =>
+      (await database.query('table postgres_cache.invalidations')).length
+    const before = await count()
     const change = (): Promise<unknown> =>
       database.query('insert into users select generate_series(10, 5000)')
     expect(await survivors(change)).toEqual([undefined, undefined, undefined])
-    const rows = await database.query(
-      `select from postgres_cache.invalidations where target like 'kuser:%' and target > 'kuser:10'`,
-    )
-    expect(rows).toHaveLength(0)
+    expect(await count()).toBe(before)
   })
 
   it('needs no right on the cache from the role that writes it', async () => {
