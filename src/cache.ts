@@ -281,7 +281,7 @@ export class PostgresCache implements Cache {
   }
 
   async sync(options?: CallOptions): Promise<void> {
-    await this.#answers.send(options, () => this.#parts.sync.run())
+    await this.#answers.send(options, () => this.#parts.sync.barrier())
   }
 
   async #invalidatePrefix(prefix: string, options: CallOptions | undefined): Promise<void> {

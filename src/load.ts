@@ -243,14 +243,14 @@ export class Loads {
   async #fill({ token, world, snapshot }: Miss, value: unknown, context: RunningLoad): Promise<boolean> {
     const { writer, codec, maxValueBytes, local, reporter } = this.#options
     if (value === undefined || world === null || snapshot === null || context.skips(value)) {
-      local.abandon(token)
+      local.forget(token)
       return false
     }
     try {
       const encoded = encodeValue(codec, value, { key: token.key, maxValueBytes })
       return await writer.fill(token, { world, snapshot }, encoded, context.resolve())
     } catch (error) {
-      local.abandon(token)
+      local.forget(token)
       if (!isCacheError(error)) throw error
       // A value of the wrong type is a mistake in the code; one that is too large comes from the data.
       if (error.code === 'invalid-value') throw error
@@ -273,7 +273,7 @@ export class Loads {
     if (stale === null || this.#options.clock.wall() >= token.sentAt + stale.keepMs) return null
     const found = this.#decode(stale)
     if (found === null) return null
-    this.#options.local.abandon(token)
+    this.#options.local.forget(token)
     return { value: found.value, origin: 'stale' }
   }
 

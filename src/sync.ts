@@ -76,6 +76,12 @@ export class Sync {
     return this.#next
   }
 
+  /** After run(), nobody shares an answer that was asked for before: the feed does not tell of what replaced nothing. */
+  async barrier(): Promise<void> {
+    await this.run()
+    this.#options.local.detachAll()
+  }
+
   /** A read found no lease: after idling, or at the beginning. */
   wake(): void {
     if (this.#running !== undefined || !this.#options.gate.admits || this.#leaseLeft() > 0) return
@@ -124,7 +130,7 @@ export class Sync {
     const { gate, feed, local, reporter } = this.#options
     const started = this.#options.clock.monotonic()
     try {
-      const sentAt = local.instant()
+      const sentAt = local.beginSync()
       let reply = await gate.pass('sync', () => feed.read(this.#cursor))
       if (reply.world === null) {
         await gate.pass('sync', () => feed.settleWorld())

@@ -74,7 +74,7 @@ export class Writer {
     const { local } = this.#options
     const tokens = keys.map((key) => local.open(key))
     const operations = keys.map((key): Operation => ({ kind: 'remove', key }))
-    const written = await this.#runMany(tokens, operations, (token) => local.removed(token))
+    const written = await this.#runMany(tokens, operations, (token) => local.forget(token))
     return written.map(({ done }) => done)
   }
 
@@ -103,9 +103,10 @@ export class Writer {
   /** Lets what was written into the local cache, if it may. */
   acknowledge(token: Token, { world, version, done, operation }: Written): void {
     const { local } = this.#options
-    if (!done || operation.kind !== 'write') return local.abandon(token)
+    // The caller of a load is given its value all the same, and must not be given an older one afterwards.
+    if (!done || operation.kind !== 'write') return local.forget(token)
     const entry = this.#toLocal(toStored(operation.write, version), token.sentAt)
-    local.acknowledge(token, { world, entry, version })
+    local.settle(token, { world, entry, version })
   }
 
   // A codec that cannot decode what it encoded: the write has happened all the same, and whoever reads it hears of it.
@@ -121,7 +122,7 @@ export class Writer {
 
   /** A write of this key has failed, perhaps after it was committed. */
   failed(token: Token, error: unknown): void {
-    if (isAmbiguous(error)) this.#options.local.ambiguous(token)
+    if (isAmbiguous(error)) this.#options.local.forget(token)
     else this.#options.local.abandon(token)
   }
 
@@ -146,7 +147,7 @@ export class Writer {
   async #restamp(operation: Operation): Promise<boolean> {
     const { local } = this.#options
     const [written] = await this.#runMany([local.open(operation.key)], [operation], (token) =>
-      local.removed(token),
+      local.forget(token),
     )
     return written?.done === true
   }
@@ -163,7 +164,7 @@ export class Writer {
       return written
     } catch (error) {
       // Some of them may have been sent and committed before another failed.
-      for (const token of tokens) local.ambiguous(token)
+      for (const token of tokens) local.forget(token)
       throw error
     }
   }

@@ -96,7 +96,9 @@ export class Coherence {
     return this.#entries.keys()
   }
 
-  instant(): Instant {
+  /** Before a sync is sent: what to hand to synced() with its reply. */
+  beginSync(): Instant {
+    this.#syncs.begin()
     return this.#lease.read()
   }
 
@@ -124,56 +126,47 @@ export class Coherence {
     return this.#bypass.size === 0 || !this.#bypass.mayCover(key)
   }
 
-  /** Before a read, an own write or the snapshot of a load is sent. Every token is closed by one of the next five. */
+  /** Before a read, an own write or the snapshot of a load is sent. Every token is closed by one of the next three. */
   open(key: string): Token {
     this.#used = true
-    const now = this.#clock.wall()
-    // A lapse that nobody has noticed would begin its epoch only after this token.
-    if (this.#lease.held && !this.#lease.covers(now)) this.check()
-    return this.#tokens.open(key, now)
+    return this.#tokens.open(key, this.#clock.wall())
   }
 
-  /** A read or a fill was answered. */
-  settle(token: Token, reply: Reply): Outcome {
-    const version = reply.version ?? ABSENT
-    const sameWorld = reply.world !== null && reply.world === this.#syncs.world
-    const entry = sameWorld && this.#mayStore(token, version) ? reply.entry : null
-    // A caller that is given this version must not be given an older one by a flight that began before.
-    if (this.#tokens.hasOthers(token)) this.#detach(token.key)
+  /** A read was answered, or an own set or fill acknowledged. */
+  settle(token: Token, { world, entry, version: found }: Reply): Outcome {
+    const { key } = token
+    const version = found ?? ABSENT
+    const mayStore = this.#tokens.mayStore(token, version)
     this.#tokens.close(token)
+    // Whoever is given this must not be given something older by a flight that began before.
+    this.#detach(key)
 
-    if (!sameWorld) {
-      this.#tokens.conflicted(token.key, token)
-      this.#entries.evict(token.key, 'contradicted')
+    if (!this.#syncs.continues(world)) {
+      this.#syncs.doubt()
+      this.#tokens.contradict(key)
+      this.#entries.evict(key, 'contradicted')
       return 'foreign-world'
     }
-    this.#tokens.seen(token.key, version, token)
-    if (entry !== null && !this.#bypass.covers(entry.key, entry.tags)) {
+    this.#tokens.tell(key, version)
+    if (entry !== null && mayStore && !this.#closed && !this.#bypass.covers(key, entry.tags)) {
       return this.#entries.put(entry, this.#clock.wall()) ? 'stored' : 'not-stored'
     }
-    this.#evictUnless(token.key, version, 'contradicted')
+    this.#evictUnless(key, version, 'contradicted')
     return 'not-stored'
   }
 
-  /** An own write was acknowledged. Reads under way may not have seen it, and nobody may join them. */
-  acknowledge(token: Token, reply: Reply): Outcome {
-    const outcome = this.settle(token, reply)
-    this.#tokens.dirtied(token.key, token)
+  /**
+   * What the key holds is not known here: an own delete was acknowledged, an own write may have happened, or a caller is
+   * given a value that could not be stored.
+   */
+  forget(token: Token): void {
+    this.#tokens.close(token)
+    this.#tokens.contradict(token.key)
+    this.#entries.evict(token.key, 'changed')
     this.#detach(token.key)
-    return outcome
   }
 
-  /** An own delete or invalidation was acknowledged. */
-  removed(token: Token): void {
-    this.#forget(token)
-  }
-
-  /** An own write failed in a way that leaves open whether it happened. */
-  ambiguous(token: Token): void {
-    this.#forget(token)
-  }
-
-  /** No reply, and nothing written. */
+  /** Nothing was answered, and nothing written. */
   abandon(token: Token): void {
     this.#tokens.close(token)
   }
@@ -182,13 +175,14 @@ export class Coherence {
   apply(change: Change): void {
     for (const key of change.keys) {
       this.#evictUnless(key, change.version, 'changed')
-      this.#tokens.heard(key, change.version)
+      this.#tokens.tell(key, change.version)
       this.#detach(key)
     }
     if (change.tags.length + change.keyPrefixes.length + change.tagPrefixes.length === 0) return
     this.#evictTargets(change)
-    this.#tokens.broadcast()
-    this.#detachAll()
+    // Whom it concerns is not known before the replies are.
+    this.#tokens.newEpoch()
+    this.detachAll()
   }
 
   /** A caller's transaction has touched these, and nobody knows yet when it ends. */
@@ -199,7 +193,7 @@ export class Coherence {
       this.#detach(key)
     }
     this.#evictTargets(targets)
-    if (targets.tags.length + targets.keyPrefixes.length + targets.tagPrefixes.length > 0) this.#detachAll()
+    if (targets.tags.length + targets.keyPrefixes.length + targets.tagPrefixes.length > 0) this.detachAll()
   }
 
   /** A sync was answered: brings the local cache up to its snapshot and renews the lease. */
@@ -218,23 +212,24 @@ export class Coherence {
 
   /** Called every checkPeriodMs: notices a lease that has ended and clocks that were stepped. */
   check(): void {
-    const wasHeld = this.#lease.held
-    const state = this.#lease.check()
-    if (state === 'stepped') this.flush('clock')
-    else if (wasHeld && state === 'lapsed') this.#tokens.newEpoch()
+    if (this.#lease.check() === 'stepped') this.flush('clock')
   }
 
-  /** No hits and no stores until the next sync; entries stay for it to judge. */
+  /** No hits until the next sync, which brings what is held up to its snapshot. */
   lapse(): void {
     this.#lease.lapse()
-    this.#tokens.newEpoch()
   }
 
   flush(reason: FlushReason = 'requested'): void {
     this.#tokens.newEpoch()
-    this.#detachAll()
+    this.detachAll()
     const entries = this.#entries.clear()
     if (entries > 0) this.#listener.flushed(reason, entries)
+  }
+
+  /** Nobody shares an answer that has been asked for before. */
+  detachAll(): void {
+    for (const joins of this.#joins) joins.detachAll()
   }
 
   close(): void {
@@ -247,19 +242,6 @@ export class Coherence {
     if (!this.#lease.held) return false
     this.check()
     return this.#lease.held
-  }
-
-  #mayStore(token: Token, version: Version): boolean {
-    // Looked at first: noticing a lapse here begins a new epoch, which keeps this reply out.
-    const live = this.#lease.covers(this.#clock.wall()) || this.#isLive()
-    return live && this.#tokens.mayStore(token, version)
-  }
-
-  #forget(token: Token): void {
-    this.#tokens.close(token)
-    this.#tokens.dirtied(token.key, token)
-    this.#entries.evict(token.key, 'changed')
-    this.#detach(token.key)
   }
 
   #evictTargets({ tags, keyPrefixes, tagPrefixes }: Targets): void {
@@ -275,9 +257,5 @@ export class Coherence {
 
   #detach(key: string): void {
     for (const joins of this.#joins) joins.detach(key)
-  }
-
-  #detachAll(): void {
-    for (const joins of this.#joins) joins.detachAll()
   }
 }

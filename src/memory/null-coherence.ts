@@ -8,7 +8,7 @@ import type { Joins, LocalView, Outcome, Reply } from './coherence.ts'
 import type { Instant } from './lease.ts'
 import type { LocalEntry } from './local-entry.ts'
 import type { SyncReply } from './sync-reply.ts'
-import { type Token, Tokens } from './tokens.ts'
+import { Token } from './tokens.ts'
 
 export interface NullCoherenceOptions {
   readonly clock: Clock
@@ -24,7 +24,6 @@ export class NullCoherence implements LocalView {
   readonly checkPeriodMs: number = Number.POSITIVE_INFINITY
   readonly #clock: Clock
   readonly #joins: readonly Joins[]
-  readonly #tokens = new Tokens()
   readonly #bypass = new Bypass()
 
   constructor({ clock, joins }: NullCoherenceOptions) {
@@ -40,7 +39,7 @@ export class NullCoherence implements LocalView {
     return NO_KEYS.values()
   }
 
-  instant(): Instant {
+  beginSync(): Instant {
     return { wall: this.#clock.wall(), monotonic: this.#clock.monotonic() }
   }
 
@@ -57,46 +56,34 @@ export class NullCoherence implements LocalView {
   }
 
   open(key: string): Token {
-    return this.#tokens.open(key, this.#clock.wall())
+    return new Token(key, this.#clock.wall(), 0)
   }
 
   settle(token: Token, _reply: Reply): Outcome {
-    if (this.#tokens.hasOthers(token)) this.#detach(token.key)
-    this.#tokens.close(token)
+    this.#detach(token.key)
     return 'not-stored'
   }
 
-  acknowledge(token: Token, _reply: Reply): Outcome {
-    this.#end(token)
-    return 'not-stored'
+  forget(token: Token): void {
+    this.#detach(token.key)
   }
 
-  removed(token: Token): void {
-    this.#end(token)
-  }
-
-  ambiguous(token: Token): void {
-    this.#end(token)
-  }
-
-  abandon(token: Token): void {
-    this.#tokens.close(token)
-  }
+  abandon(): void {}
 
   apply({ keys, tags, keyPrefixes, tagPrefixes }: Change): void {
     for (const key of keys) this.#detach(key)
-    if (tags.length + keyPrefixes.length + tagPrefixes.length > 0) this.#detachAll()
+    if (tags.length + keyPrefixes.length + tagPrefixes.length > 0) this.detachAll()
   }
 
   bypass(targets: Targets): void {
     this.#bypass.add(targets)
-    this.#detachAll()
+    this.detachAll()
   }
 
   /** Without a feed nothing tells which reads began too early, so all of them did. */
   synced({ finished }: SyncReply): void {
     for (const targets of finished) this.#bypass.remove(targets)
-    this.#detachAll()
+    this.detachAll()
   }
 
   check(): void {}
@@ -104,21 +91,16 @@ export class NullCoherence implements LocalView {
   lapse(): void {}
 
   flush(): void {
-    this.#detachAll()
+    this.detachAll()
+  }
+
+  detachAll(): void {
+    for (const joins of this.#joins) joins.detachAll()
   }
 
   close(): void {}
 
-  #end(token: Token): void {
-    this.#tokens.close(token)
-    this.#detach(token.key)
-  }
-
   #detach(key: string): void {
     for (const joins of this.#joins) joins.detach(key)
-  }
-
-  #detachAll(): void {
-    for (const joins of this.#joins) joins.detachAll()
   }
 }

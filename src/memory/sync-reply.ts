@@ -6,7 +6,7 @@ import { DatabaseClock } from './database-clock.ts'
 import type { Instant } from './lease.ts'
 
 export interface SyncReply {
-  /** From instant(), before the sync was sent. */
+  /** From beginSync(). */
   readonly sentAt: Instant
   /** Null in recovery. */
   readonly world: string | null
@@ -24,17 +24,34 @@ export type FlushReason = 'clock' | 'gap' | 'world' | 'recovery' | 'requested' |
 
 export class SyncHistory {
   readonly #databaseClock = new DatabaseClock()
-  #world: string | null = null
-
   /** Of the last sync; null before the first, and in recovery. */
-  get world(): string | null {
-    return this.#world
+  #world: string | null = null
+  #isDoubted = false
+  #isDoubtedSinceBegin = false
+
+  /** Whether a reply can be compared with the last sync. */
+  continues(world: string | null): boolean {
+    return world !== null && world === this.#world && !this.#isDoubted
+  }
+
+  /**
+   * Somebody was given a reply from another world. Until a sync that begins after this has told which one counts, none
+   * does: the next reply may come over a connection that was left in the old one.
+   */
+  doubt(): void {
+    this.#isDoubted = true
+    this.#isDoubtedSinceBegin = true
+  }
+
+  begin(): void {
+    this.#isDoubtedSinceBegin = false
   }
 
   /** Takes the reply in. Undefined: it continues from the one before. */
   reasonToFlush({ world, cursor, databaseNow, sentAt }: SyncReply, nowWall: number): FlushReason | undefined {
     const sameWorld = world === this.#world
     this.#world = world
+    this.#isDoubted = this.#isDoubtedSinceBegin
     if (!sameWorld) this.#databaseClock.forget()
     const clocksAgree = this.#databaseClock.agrees(databaseNow, sentAt.wall, nowWall)
 

@@ -4,7 +4,7 @@
 
 import type { Version } from '../core/entry.ts'
 
-/** No row: a version like any other for `seen`. Versions of rows are decimal numbers, so neither word is one. */
+/** No row: a version like any other. Versions of rows are decimal numbers, so neither word is one. */
 export const ABSENT: Version = 'absent'
 const CONFLICT: Version = 'conflict'
 
@@ -13,20 +13,17 @@ export class Token {
   /** Wall time before the request was sent; deadlines count from here. */
   readonly sentAt: number
   readonly epoch: number
-  readonly broadcasts: number
-  dirty = false
-  heard: Version | undefined = undefined
-  seen: Version | undefined = undefined
+  /** The one version that others have told of since. */
+  told: Version | undefined = undefined
   open = true
   /** The other open tokens of the key, a ring of one or more; kept by Tokens. */
   next: Token
   previous: Token
 
-  constructor(key: string, sentAt: number, epoch: number, broadcasts: number) {
+  constructor(key: string, sentAt: number, epoch: number) {
     this.key = key
     this.sentAt = sentAt
     this.epoch = epoch
-    this.broadcasts = broadcasts
     this.next = this
     this.previous = this
   }
@@ -35,14 +32,13 @@ export class Token {
 export class Tokens {
   readonly #byKey = new Map<string, Token>()
   #epoch = 0
-  #broadcasts = 0
 
   get openKeys(): number {
     return this.#byKey.size
   }
 
   open(key: string, sentAt: number): Token {
-    const token = new Token(key, sentAt, this.#epoch, this.#broadcasts)
+    const token = new Token(key, sentAt, this.#epoch)
     const first = this.#byKey.get(key)
     if (first === undefined) this.#byKey.set(key, token)
     else link(token, first)
@@ -59,65 +55,31 @@ export class Tokens {
   }
 
   mayStore(token: Token, version: Version): boolean {
-    return (
-      token.open &&
-      token.epoch === this.#epoch &&
-      token.broadcasts === this.#broadcasts &&
-      !token.dirty &&
-      (token.heard === undefined || token.heard === version) &&
-      (token.seen === undefined || token.seen === version)
-    )
+    return token.open && token.epoch === this.#epoch && (token.told === undefined || token.told === version)
   }
 
-  hasOthers(token: Token): boolean {
-    const first = this.#byKey.get(token.key)
-    return first !== undefined && (first !== token || token.next !== token)
-  }
-
-  /** A change of the key: by hint or feed, in no particular order. */
-  heard(key: string, version: Version): void {
-    this.#each(key, (token) => {
-      token.heard = token.heard === undefined || token.heard === version ? version : CONFLICT
-    })
-  }
-
-  /** Another token of the key brought this version, and its caller may have been given it. */
-  seen(key: string, version: Version, except: Token): void {
-    this.#each(key, (token) => {
-      if (token === except) return
-      token.seen = token.seen === undefined || token.seen === version ? version : CONFLICT
-    })
-  }
-
-  /** A reply from another world: no version can be compared with it. */
-  conflicted(key: string, except: Token): void {
-    this.seen(key, CONFLICT, except)
-  }
-
-  dirtied(key: string, except: Token): void {
-    this.#each(key, (token) => {
-      if (token !== except) token.dirty = true
-    })
-  }
-
-  /** A tag or a prefix changed: whom it concerns is not known before the replies are. */
-  broadcast(): void {
-    this.#broadcasts++
-  }
-
-  /** What was read before can no longer be compared with what is heard from now on. */
-  newEpoch(): void {
-    this.#epoch++
-  }
-
-  #each(key: string, visit: (token: Token) => void): void {
+  /**
+   * The feed, a hint or another reply tells of this version of the key. News come in no particular order: of two
+   * versions one is outdated, but nobody knows which.
+   */
+  tell(key: string, version: Version): void {
     const first = this.#byKey.get(key)
     if (first === undefined) return
     let token = first
     do {
-      visit(token)
+      token.told = token.told === undefined || token.told === version ? version : CONFLICT
       token = token.next
     } while (token !== first)
+  }
+
+  /** Something happened to the key that has no version to compare with. */
+  contradict(key: string): void {
+    this.tell(key, CONFLICT)
+  }
+
+  /** What is under way, for whatever key, may have missed something. */
+  newEpoch(): void {
+    this.#epoch++
   }
 }
 

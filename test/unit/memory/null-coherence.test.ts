@@ -24,22 +24,15 @@ test('holds nothing', () => {
   expect([...coherence.keys()]).toEqual([])
 })
 
-test.each(['acknowledge', 'removed', 'ambiguous'] as const)('nobody joins an older read after %s', (end) => {
+test.each(['settle', 'forget'] as const)('nobody joins an older read after %s()', (end) => {
   const { coherence, log } = setup()
   coherence[end](coherence.open('a'), REPLY)
   expect(log).toEqual(['detach a'])
 })
 
-test('nobody joins a read that was overtaken by a newer reply', () => {
-  const { coherence, log } = setup()
-  coherence.open('a')
-  coherence.settle(coherence.open('a'), REPLY)
-  expect(log).toEqual(['detach a'])
-})
-
 test('nobody joins a read that began before a sync', () => {
   const { coherence, log } = setup()
-  const sentAt = coherence.instant()
+  const sentAt = coherence.beginSync()
   coherence.synced({
     sentAt,
     world: 'world-1',
@@ -58,7 +51,7 @@ test('what a transaction of the caller has touched is not joined until it is ove
   expect(coherence.mayJoin('a')).toBe(false)
   expect(coherence.mayJoin('b')).toBe(true)
   expect(coherence.wantsSync).toBe(true)
-  const sentAt = coherence.instant()
+  const sentAt = coherence.beginSync()
   coherence.synced({
     sentAt,
     world: 'world-1',

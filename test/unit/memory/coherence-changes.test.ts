@@ -1,0 +1,77 @@
+import { describe, expect, test } from 'vitest'
+import type { Targets } from '../../../src/memory/bypass.ts'
+import { change, KEY, present, stage, targets } from './coherence-stage.ts'
+
+describe('a change', () => {
+  test('evicts an entry of another version and ends joining', () => {
+    const { coherence, log, read } = stage()
+    read('1')
+    coherence.apply(change('2', { keys: [KEY] }))
+    expect(log).toEqual([`evicted ${KEY}: changed`, `detach ${KEY}`])
+  })
+
+  test('leaves the entry it made', () => {
+    const { coherence, held, read } = stage()
+    read('2')
+    coherence.apply(change('2', { keys: [KEY] }))
+    expect(held()).toBe('2')
+  })
+
+  test.each<[string, Partial<Targets>]>([
+    ['tag', { tags: ['user:1'] }],
+    ['tag prefix', { tagPrefixes: ['user:'] }],
+    ['key prefix', { keyPrefixes: ['profile:'] }],
+    ['empty key prefix', { keyPrefixes: [''] }],
+  ])('of a %s evicts what it covers, even of its own version, and ends all joining', (_name, fields) => {
+    const { coherence, held, log, read } = stage()
+    read('2', { tags: ['user:1', 'users'] })
+    read('2', { tags: ['team:1'] }, 'other')
+    coherence.apply(change('2', fields))
+    expect(held()).toBeUndefined()
+    expect(log).toContain('detach all')
+    if (!fields.keyPrefixes?.includes('')) expect(held('other')).toBe('2')
+  })
+})
+
+describe('a target touched through a transaction of the caller', () => {
+  test.each([
+    ['key', targets({ keys: [KEY] })],
+    ['tag', targets({ tags: ['users'] })],
+    ['key prefix', targets({ keyPrefixes: ['profile:'] })],
+    ['tag prefix', targets({ tagPrefixes: ['use'] })],
+  ])('by %s bypasses the local cache until a sync shows that the transaction is over', (_name, touched) => {
+    const { coherence, held, read, sync } = stage()
+    const tags = ['users']
+    read('1', { tags })
+    coherence.bypass(touched)
+    expect(held()).toBeUndefined()
+    expect(coherence.mayJoin(KEY)).toBe(false)
+    expect(coherence.wantsSync).toBe(true)
+
+    expect(read('1', { tags })).toBe('not-stored')
+    sync()
+    expect(read('1', { tags })).toBe('not-stored')
+    sync({ finished: [touched] })
+    expect(coherence.mayJoin(KEY)).toBe(true)
+    expect(coherence.wantsSync).toBe(false)
+    expect(read('2', { tags })).toBe('stored')
+  })
+
+  test('does not concern others', () => {
+    const { coherence, held, read } = stage()
+    coherence.bypass(targets({ keys: ['profile:2'] }))
+    expect(coherence.mayJoin(KEY)).toBe(true)
+    read('1')
+    expect(held()).toBe('1')
+  })
+
+  test('is fenced from a read that began before the commit that the sync tells of', () => {
+    const { coherence, held, sync } = stage()
+    const touched = targets({ keys: [KEY] })
+    coherence.bypass(touched)
+    const token = coherence.open(KEY)
+    sync({ finished: [touched], changes: [change('7', { keys: [KEY] })] })
+    coherence.settle(token, present(token, '1'))
+    expect(held()).toBeUndefined()
+  })
+})
