@@ -55,6 +55,8 @@ export class Session {
   readonly #options: SessionOptions
   #state: SessionState = 'idle'
   #client: SessionClient | undefined
+  /** On its way to being the client. */
+  #candidate: SessionClient | undefined
   #backoffMs = FIRST_BACKOFF_MS
   #retry: NodeJS.Timeout | undefined
   #lostAt = 0
@@ -90,9 +92,9 @@ export class Session {
   async close(): Promise<void> {
     this.#state = 'closed'
     clearTimeout(this.#retry)
-    const client = this.#client
+    const open = [this.#client, this.#candidate].filter((client) => client !== undefined)
     this.#client = undefined
-    if (client !== undefined) await endQuietly(client, this.#options.timeoutMs)
+    await Promise.all(open.map((client) => endQuietly(client, this.#options.timeoutMs)))
   }
 
   async #open(): Promise<void> {
@@ -106,6 +108,7 @@ export class Session {
       keepAlive: true,
       keepAliveInitialDelayMillis: CLIENT_KEEPALIVE_DELAY_MS,
     }) as SessionClient
+    this.#candidate = client
     let opened = false
     client.on('error', (error) => {
       if (opened && this.#client === client) this.#lose(error)
@@ -138,6 +141,8 @@ export class Session {
     } catch (error) {
       void endQuietly(client, timeoutMs)
       throw error
+    } finally {
+      this.#candidate = undefined
     }
   }
 
