@@ -186,7 +186,7 @@ function refuseMismatch(option: string, mine: string, installed: string, names: 
   )
 }
 
-/** Removes every object of this prefix, and the schema when nothing else is in it. */
+/** Removes every object of this prefix, and the schema when nothing else is in it, unless it is `public`. */
 export async function dropSchema(driver: Driver, names: Names): Promise<void> {
   try {
     await driver.transaction(async (query) => {
@@ -197,9 +197,8 @@ export async function dropSchema(driver: Driver, names: Names): Promise<void> {
       ))
         await query(text)
       const [left] = await query(
-        `select count(*)::text from pg_namespace as n where n.nspname = $1
-           and not exists (select from pg_class as c where c.relnamespace = n.oid)
-           and not exists (select from pg_proc as p where p.pronamespace = n.oid)`,
+        `select count(*)::text from pg_namespace as n where n.nspname = $1 and n.nspname <> 'public'
+           and not exists (select from pg_depend as d where d.refclassid = 'pg_namespace'::regclass and d.refobjid = n.oid)`,
         [names.schema],
       )
       if (left?.[0] === '1') await query(`drop schema ${quoteIdentifier(names.schema)}`)
@@ -209,7 +208,8 @@ export async function dropSchema(driver: Driver, names: Names): Promise<void> {
   }
 }
 
-// Relations and functions are found by exact name, so that a cache with a longer prefix in the same schema stays.
+// Relations and functions are found by exact name, so that a cache with a longer prefix in the same schema stays. Functions may be overloaded:
+// only ours pin this search_path.
 const OBJECT_NAMES = [
   ...new Set(
     MIGRATIONS.flatMap(({ sql }) =>
@@ -228,7 +228,8 @@ select c.relkind::text, c.relname::text from pg_class as c join pg_namespace as 
 where n.nspname = $1 and c.relkind in ('r', 'v', 'S') and c.relname in (select $2 || name from unnest($3::text[]) as name)
 union all
 select 'f', p.oid::regprocedure::text from pg_proc as p join pg_namespace as n on n.oid = p.pronamespace
-where n.nspname = $1 and p.proname in (select $2 || name from unnest($3::text[]) as name)`
+where n.nspname = $1 and p.proname in (select $2 || name from unnest($3::text[]) as name)
+  and 'search_path=pg_catalog, pg_temp' = any (p.proconfig)`
 
 function dropCommands(objects: Row[], names: Names): string[] {
   const byKind = (kind: string): string[] =>

@@ -233,6 +233,29 @@ describe('drop', () => {
   })
 })
 
+describe('drop, in a schema that others use,', () => {
+  it('leaves what is not ours, even a function of the same name', async () => {
+    await database.query(`
+      create schema shared;
+      create type shared.colour as enum ('red');
+      create function shared.get(a integer) returns integer language sql return a`)
+    await run('migrate', '--schema', 'shared')
+    expect(await run('drop', '--yes', '--schema', 'shared')).toMatchObject({ code: 0 })
+    expect(await database.query("select shared.get(1), 'red'::shared.colour as colour")).toEqual([
+      { get: 1, colour: 'red' },
+    ])
+    await database.query('drop schema shared cascade')
+  })
+
+  it('leaves public', async () => {
+    await run('migrate', '--schema', 'public')
+    expect(await run('drop', '--yes', '--schema', 'public')).toMatchObject({ code: 0 })
+    expect(await database.query(`select from pg_class where relnamespace = 'public'::regnamespace`)).toEqual(
+      [],
+    )
+  })
+})
+
 describe('the command', () => {
   it('finds the server by the PG* variables, too', async () => {
     const { hostname, port, username, pathname } = new URL(connectionString)
