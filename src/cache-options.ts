@@ -139,6 +139,8 @@ export interface PoolClientLike {
     statement: { text: string; values?: unknown[] },
     callback: (error: Error, result: { rows: unknown[] }) => void,
   ): void
+  on(event: 'error', listener: (error: Error) => void): unknown
+  off(event: 'error', listener: (error: Error) => void): unknown
   release(error?: Error | boolean): void
 }
 

@@ -1,0 +1,44 @@
+import pg from 'pg'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type CacheOptions, PostgresCache } from '../../src/index.ts'
+import { createDatabase } from '../database.ts'
+import { TcpProxy } from '../tcp-proxy.ts'
+
+const database = await createDatabase()
+const proxy = await TcpProxy.to(database.url)
+const connectionString = proxy.urlOf(database.url)
+const pool = new pg.Pool({ connectionString })
+// A pool without a listener for its idle connections ends the process; that is its owner's business.
+pool.on('error', () => {})
+afterAll(async () => {
+  await pool.end()
+  await proxy[Symbol.asyncDispose]()
+})
+
+// What would have ended the process.
+const uncaught: unknown[] = []
+const remember = (error: unknown): unknown => uncaught.push(error)
+beforeAll(() => process.on('uncaughtException', remember))
+afterAll(() => process.off('uncaughtException', remember))
+
+const OPTIONS: Record<string, CacheOptions> = {
+  'of its own pool': { connectionString },
+  'of a given pool': { pool },
+}
+
+describe.each(Object.entries(OPTIONS))('when the connections %s break', (_, options) => {
+  it('a statement that is under way fails, and the next ones go over new connections', async () => {
+    await using cache = new PostgresCache({ ...options, local: false })
+    await cache.set('a', 1)
+    await database.query('begin; lock table postgres_cache.entries in exclusive mode')
+    const write = cache.set('a', 2)
+    const waiting = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`
+    await expect.poll(() => database.query(waiting), { interval: 5 }).toHaveLength(1)
+    proxy.cut()
+    await expect(write).rejects.toMatchObject({ code: 'unavailable' })
+    await database.query('commit')
+    await cache.set('a', 3)
+    expect(await cache.get('a')).toBe(3)
+    expect(uncaught).toEqual([])
+  })
+})

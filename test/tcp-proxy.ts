@@ -1,0 +1,90 @@
+// Stands between clients and a server: where it leads can be switched while connections are open, and they can be cut.
+
+import { once } from 'node:events'
+import { type AddressInfo, createServer, connect, type Server, type Socket } from 'node:net'
+import { pipeline, type Transform } from 'node:stream'
+
+/** A connection through the proxy. */
+export interface Link {
+  /** Of the server that it leads to. */
+  readonly port: number
+  cut(): void
+}
+
+export interface TcpProxyOptions {
+  /** Changes what a server sends; one for each connection. */
+  readonly fromServer?: () => Transform
+}
+
+const HOST = '127.0.0.1'
+
+export class TcpProxy implements AsyncDisposable {
+  readonly #server: Server
+  readonly #options: TcpProxyOptions
+  readonly #host: string
+  readonly #links = new Set<Link>()
+  #port: number
+
+  private constructor(server: Server, url: string, options: TcpProxyOptions) {
+    const { hostname, port } = new URL(url)
+    this.#server = server
+    this.#host = hostname
+    this.#port = Number(port || 5432)
+    this.#options = options
+    server.on('connection', (client) => this.#join(client))
+  }
+
+  /** Leads to the server of this address. */
+  static async to(url: string, options: TcpProxyOptions = {}): Promise<TcpProxy> {
+    const server = createServer().listen(0, HOST)
+    await once(server, 'listening')
+    return new TcpProxy(server, url, options)
+  }
+
+  /** The address of the same database through this proxy. */
+  urlOf(url: string): string {
+    const through = new URL(url)
+    through.hostname = HOST
+    through.port = String((this.#server.address() as AddressInfo).port)
+    return through.href
+  }
+
+  get links(): readonly Link[] {
+    return [...this.#links]
+  }
+
+  /** New connections lead to this port of the same machine; those that are open stay where they are. */
+  switchTo(port: number): void {
+    this.#port = port
+  }
+
+  cut(): void {
+    for (const link of this.#links) link.cut()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#server.close()
+    this.cut()
+    await once(this.#server, 'close')
+  }
+
+  #join(client: Socket): void {
+    const server = connect(this.#port, this.#host)
+    const link: Link = {
+      port: this.#port,
+      cut: () => {
+        client.destroy()
+        server.destroy()
+      },
+    }
+    this.#links.add(link)
+    const leave = (): void => {
+      link.cut()
+      this.#links.delete(link)
+    }
+    pipeline(client, server, leave)
+    const changed = this.#options.fromServer?.()
+    if (changed === undefined) pipeline(server, client, leave)
+    else pipeline(server, changed, client, leave)
+  }
+}
