@@ -14,6 +14,7 @@ export function renderStatus(status: StoreStatus): string {
     renderTables(status.tables),
     renderFacts(upkeep),
     renderFacts(describeTraffic(status)),
+    ...(status.watches.length === 0 ? [] : [renderWatches(status.watches)]),
   ].join('\n\n')
 }
 
@@ -99,6 +100,17 @@ function describeTraffic({ sessions, connections, notificationQueueUsage }: Stor
     ],
     ['notifications', `${formatShare(notificationQueueUsage)} of the server's queue in use`],
   ]
+}
+
+function renderWatches(watches: StoreStatus['watches']): string {
+  const rows = watches.map(({ table, keys, tags, unwatchedPartitions }) => [
+    table,
+    [...keys, ...tags.map((tag) => `tag ${tag}`)].join(', '),
+    unwatchedPartitions.length === 0
+      ? 'all'
+      : `not ${unwatchedPartitions.join(', ')}: call watch() again, statements that name them go unnoticed`,
+  ])
+  return alignColumns([['watched table', 'patterns', 'partitions'], ...rows])
 }
 
 function renderFacts(facts: readonly Fact[]): string {

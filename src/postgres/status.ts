@@ -4,6 +4,7 @@ import { quoteLiteral } from '../core/identifier.ts'
 import type { Driver } from './driver.ts'
 import { checkSchema, inspectServer, LATEST_VERSION, readSettings, type SchemaSettings } from './migrate.ts'
 import type { Names } from './names.ts'
+import { type WatchedTable, Watches } from './watch.ts'
 
 /** Null stands for what cannot be told. */
 export interface StoreStatus extends SchemaSettings, Measured {
@@ -12,6 +13,7 @@ export interface StoreStatus extends SchemaSettings, Measured {
   readonly schemaVersion: number
   /** False: a migration is due that does not break older clients. */
   readonly schemaIsCurrent: boolean
+  readonly watches: readonly WatchedTable[]
 }
 
 interface Measured {
@@ -82,6 +84,7 @@ export async function readStatus(driver: Driver, names: Names): Promise<StoreSta
     schemaPrefix: names.prefix,
     schemaVersion: server.version,
     schemaIsCurrent: server.version >= LATEST_VERSION,
+    watches: await new Watches(driver, names).list(),
     ...settings,
     ...(JSON.parse(row?.[0] ?? '{}') as Measured),
   }

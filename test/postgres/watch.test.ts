@@ -1,6 +1,7 @@
 import { Client } from 'pg'
 import { afterAll, beforeEach, describe, expect, it } from 'vitest'
 import { PostgresCache } from '../../src/index.ts'
+import { readStoreStatus } from '../../src/schema.ts'
 import { createDatabase } from '../database.ts'
 
 const database = await createDatabase()
@@ -172,6 +173,20 @@ describe('a watched table', () => {
     expect(await find()).toMatchObject({ unwatchedPartitions: ['public.parted_b'] })
     await cache.watch('parted', { keys: ['parted:{id}'] })
     expect(await find()).toMatchObject({ unwatchedPartitions: [] })
+  })
+})
+
+describe('status', () => {
+  it('shows what is watched, and partitions that are not', async () => {
+    await database.query(`
+      create table late (id integer, part text) partition by list (part);
+      create table late_a partition of late for values in ('a')`)
+    await cache.watch('late', { keys: ['late:{id}'] })
+    await database.query(`create table late_b partition of late for values in ('b')`)
+    const { watches } = await readStoreStatus({ connectionString })
+    expect(watches).toContainEqual(
+      expect.objectContaining({ table: 'public.late', unwatchedPartitions: ['public.late_b'] }),
+    )
   })
 })
 
