@@ -1,0 +1,88 @@
+// What a process of its own can be told to do. Arguments and results travel as JSON.
+
+import { setTimeout as delay } from 'node:timers/promises'
+import { Client } from 'pg'
+import { type CacheOptions, PostgresCache } from '../../src/index.ts'
+
+let cache: PostgresCache | undefined
+/** Keys that have left the local cache since they were held. */
+const evicted = new Set<string>()
+
+function opened(): PostgresCache {
+  if (cache === undefined) throw new Error('open comes first')
+  return cache
+}
+
+/** A loader that takes its time and is counted where everybody can see it. */
+async function load(url: string, key: string, ms: number): Promise<string> {
+  const client = new Client(url)
+  await client.connect()
+  await client.query('insert into loads (key, pid) values ($1, $2)', [key, process.pid])
+  await client.end()
+  await delay(ms)
+  return `value of ${key}`
+}
+
+export const tasks = {
+  async open(options: CacheOptions): Promise<void> {
+    cache = new PostgresCache(options)
+    cache.on('evicted', ({ key }) => evicted.add(key))
+    await cache.connect()
+  },
+
+  migrate(options: CacheOptions): Promise<number> {
+    return PostgresCache.migrate(options)
+  },
+
+  async firstUse(options: CacheOptions): Promise<unknown> {
+    await using own = new PostgresCache(options)
+    await own.set(`of ${process.pid}`, process.pid)
+    return own.get(`of ${process.pid}`, { fresh: true })
+  },
+
+  async set({ key, value }: { key: string; value: unknown }): Promise<void> {
+    await opened().set(key, value)
+  },
+
+  async sync(): Promise<void> {
+    await opened().sync()
+  },
+
+  /** Until the local cache has this value. */
+  async hold({ key, value }: { key: string; value: unknown }): Promise<void> {
+    while (opened().peek(key) !== value) await opened().get(key, { fresh: true })
+    evicted.delete(key)
+  },
+
+  /** What is found once the local cache has let go of the key. */
+  async getEvicted(key: string): Promise<unknown> {
+    while (!evicted.has(key)) {
+      await new Promise<void>((resolve) => {
+        const off = opened().on('evicted', () => {
+          off()
+          resolve()
+        })
+      })
+    }
+    return opened().get(key)
+  },
+
+  /** The distinct values of so many concurrent callers. */
+  async stampede(given: { key: string; callers: number; url: string; ms: number }): Promise<unknown[]> {
+    const { key, callers, url, ms } = given
+    const values = await Promise.all(
+      Array.from({ length: callers }, () => opened().getOrSet(key, () => load(url, key, ms))),
+    )
+    return [...new Set(values)]
+  },
+
+  async loadForEver({ key, url }: { key: string; url: string }): Promise<void> {
+    await opened().getOrSet(key, () => load(url, key, 600_000), { loadTimeout: '1h' })
+  },
+
+  async close(): Promise<void> {
+    await cache?.close()
+  },
+} as const
+
+export type Tasks = typeof tasks
