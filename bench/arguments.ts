@@ -11,9 +11,12 @@ export interface Arguments {
   readonly settings: Settings
   /** Prints the result as JSON instead of tables. */
   readonly json: boolean
+  /** As it can be given again. */
+  readonly command: string
 }
 
 export const USAGE: string = `npm run bench -- [scenario …] [flags]
+npm run bench:cleanup
 
   scenarios            ${SCENARIOS.map(({ name }) => name).join(', ')}; none: all of them
   --scenario NAME      the same as a flag
@@ -27,8 +30,8 @@ Flags of the original's benchmark, for the scenario \`original\`:
 
 DATABASE_URL and VALKEY_URL name servers to use instead of starting some.`
 
-/** 'help' where that was asked for. Throws on what it does not know. */
-export function parseArguments(argv: readonly string[]): Arguments | 'help' {
+/** 'help' or 'cleanup' where that was asked for. Throws on what it does not know. */
+export function parseArguments(argv: readonly string[]): Arguments | 'help' | 'cleanup' {
   const { values, positionals } = parseArgs({
     args: [...argv],
     allowPositionals: true,
@@ -50,6 +53,7 @@ export function parseArguments(argv: readonly string[]): Arguments | 'help' {
     },
   })
   if (values.help) return 'help'
+  if (positionals[0] === 'cleanup') return 'cleanup'
   const number = (flag: NumberFlag, least: number): number => checkNumber(flag, values[flag], least)
   return {
     scenarios: select('scenario', SCENARIOS, [...positionals, ...names(values.scenario)]),
@@ -72,6 +76,7 @@ export function parseArguments(argv: readonly string[]): Arguments | 'help' {
       },
     },
     json: values.json,
+    command: ['npm run bench --', ...argv].join(' '),
   }
 }
 
@@ -102,7 +107,9 @@ function select<T extends { readonly name: string }>(
   wanted: readonly string[],
 ): readonly T[] {
   if (wanted.length === 0) return known
-  const unknown = wanted.find((name) => !known.some((each) => each.name === name))
-  if (unknown === undefined) return known.filter(({ name }) => wanted.includes(name))
+  // `scale` stands for scale-tags, too.
+  const isMeant = (full: string, name: string): boolean => full === name || full.startsWith(`${name}-`)
+  const unknown = wanted.find((name) => !known.some((each) => isMeant(each.name, name)))
+  if (unknown === undefined) return known.filter((each) => wanted.some((name) => isMeant(each.name, name)))
   throw new Error(`There is no ${what} \`${unknown}\`, only ${known.map(({ name }) => name).join(', ')}`)
 }

@@ -2,14 +2,15 @@
 // contender's alone. fleet.ts is the other end.
 
 import { infoOf, type ContenderName } from './contenders.ts'
-import type { Contender } from './contender.ts'
+import type { Address, Contender } from './contender.ts'
+import { failureText } from './failure-text.ts'
 import { JOBS, type JobName } from './jobs.ts'
 
 export type Request =
   | {
       readonly kind: 'open'
       readonly contender: ContenderName
-      readonly url: string
+      readonly address: Address
       readonly clients: number
     }
   | { readonly kind: 'run'; readonly job: JobName; readonly input: unknown }
@@ -34,9 +35,9 @@ async function answer(request: Request): Promise<unknown> {
   }
 }
 
-async function open({ contender, url, clients }: Request & { kind: 'open' }): Promise<void> {
+async function open({ contender, address, clients }: Request & { kind: 'open' }): Promise<void> {
   const create = await infoOf(contender).load()
-  contenders = Array.from({ length: clients }, () => create(url))
+  contenders = Array.from({ length: clients }, () => create(address))
   await Promise.all(contenders.map((each) => each.connect()))
 }
 
@@ -48,11 +49,6 @@ async function run({ job, input }: Request & { kind: 'run' }): Promise<unknown> 
   return output
 }
 
-function describe(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  return error.cause === undefined ? error.message : `${error.message}: ${describe(error.cause)}`
-}
-
 function reply(message: Reply): void {
   process.send?.(message)
 }
@@ -60,7 +56,7 @@ function reply(message: Reply): void {
 process.on('message', (request: Request) => {
   answer(request).then(
     (output) => reply({ output }),
-    (error: unknown) => reply({ error: describe(error) }),
+    (error: unknown) => reply({ error: failureText(error) }),
   )
 })
 // The parent is gone: so is the reason to be here.

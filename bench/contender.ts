@@ -15,9 +15,17 @@ export interface Contender {
   getOrSet?(key: string, loader: () => Promise<unknown>, ttlMs: number): Promise<unknown>
   /** Where the client has a local cache: calls back when it drops the key because of what another client did. */
   onEvicted?(listener: (key: string) => void): void
+  /** What the local cache itself says that its entries cost. */
+  localBytes?(): number
   /** The first failure that a read hid behind a miss: its time must not count as that of a read. */
   failure?(): Error | undefined
   close(): Promise<void>
+}
+
+export interface Address {
+  readonly url: string
+  /** Where those that use PostgreSQL keep their tables. */
+  readonly schema: string
 }
 
 export interface Versions {
@@ -30,7 +38,7 @@ export interface Versions {
 /** Entries that a local cache may hold: the default of postgres-cache, given to every contender that has one. */
 export const LOCAL_ENTRIES = 4096
 
-/** Where everything that a benchmark writes lives, so that it can be removed from a server that others use, too. */
+/** What a benchmark writes is found under these names, so that it can be removed from a server that others use, too. */
 export const SCHEMA = 'postgres_cache_bench'
 export const KEY_PREFIX = 'postgres-cache-bench:'
 

@@ -1,12 +1,12 @@
 // The field: who is timed, on which server, and why a name stands for what it does.
 
-import type { Contender } from './contender.ts'
+import type { Address, Contender } from './contender.ts'
 
 export interface ContenderInfo {
   readonly server: ServerKind
   /** Whether it answers from the memory of the process where it can. */
   readonly local: boolean
-  readonly load: () => Promise<(url: string) => Contender>
+  readonly load: () => Promise<(address: Address) => Contender>
 }
 
 export type ServerKind = 'postgres' | 'valkey'

@@ -1,7 +1,8 @@
 // Who may be timed: those whose server is there and who pass the check of correctness.
 
 import { infoOf, type ContenderName } from './contenders.ts'
-import type { Versions } from './contender.ts'
+import { SCHEMA, type Versions } from './contender.ts'
+import { failureText } from './failure-text.ts'
 import { Fleet } from './fleet.ts'
 import type { Servers } from './servers/servers.ts'
 
@@ -22,10 +23,10 @@ export async function checkEntrants(names: readonly ContenderName[], servers: Se
       continue
     }
     try {
-      await using fleet = await Fleet.open({ contender: name, url, clients: 2 })
+      await using fleet = await Fleet.open({ contender: name, address: { url, schema: SCHEMA }, clients: 2 })
       fit.set(name, await fleet.runIn(0, 'check', null))
     } catch (error) {
-      leftOut.set(name, error instanceof Error ? error.message : String(error))
+      leftOut.set(name, failureText(error))
     }
   }
   return { fit, leftOut }

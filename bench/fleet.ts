@@ -3,6 +3,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import type { Address } from './contender.ts'
 import type { Reply, Request } from './client.ts'
 import type { ContenderName } from './contenders.ts'
 import type { JobInput, JobName, JobOutput } from './jobs.ts'
@@ -11,7 +12,7 @@ const CLIENT = fileURLToPath(new URL('client.ts', import.meta.url))
 
 export interface FleetOptions {
   readonly contender: ContenderName
-  readonly url: string
+  readonly address: Address
   /** @default 1 */
   readonly processes?: number
   /** In each process. @default 1 */
@@ -29,7 +30,7 @@ export class Fleet implements AsyncDisposable {
 
   static async open({
     contender,
-    url,
+    address,
     processes = 1,
     clients = 1,
     nodeFlags = [],
@@ -38,8 +39,8 @@ export class Fleet implements AsyncDisposable {
     try {
       // One first: several processes that install a schema at once is not what is measured.
       const [first, ...others] = fleet.#processes
-      await first?.send({ kind: 'open', contender, url, clients })
-      await Promise.all(others.map((each) => each.send({ kind: 'open', contender, url, clients })))
+      await first?.send({ kind: 'open', contender, address, clients })
+      await Promise.all(others.map((each) => each.send({ kind: 'open', contender, address, clients })))
       return fleet
     } catch (error) {
       fleet.kill()

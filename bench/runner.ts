@@ -1,7 +1,8 @@
-// Takes contenders through the cells of a scenario in rounds that interleave: what the machine does meanwhile meets all
-// of them alike.
+// Takes contenders through the cells of a scenario, round after round: what the machine does meanwhile meets all cells and
+// all contenders alike.
 
 import type { ContenderName } from './contenders.ts'
+import { failureText } from './failure-text.ts'
 import type { FigureName, Figures } from './figures.ts'
 import type { Cell, Scenario, Settings } from './scenario.ts'
 import type { Servers } from './servers/servers.ts'
@@ -23,7 +24,8 @@ export interface ScenarioResult {
   readonly cells: readonly CellResult[]
 }
 
-export interface Progress {
+/** The measurement that is about to be taken. */
+export interface Step {
   readonly scenario: string
   readonly cell: Cell
   readonly contender: ContenderName
@@ -36,7 +38,7 @@ export async function runScenario(
   fit: ReadonlySet<ContenderName>,
   servers: Servers,
   settings: Settings,
-  report: (progress: Progress) => void,
+  report: (step: Step) => void,
 ): Promise<ScenarioResult> {
   await using stage = new Stage(servers, settings)
   const rounds = scenario.rounds[settings.effort]
@@ -50,15 +52,15 @@ export async function runScenario(
   const total = plan.reduce((sum, { results }) => sum + results.length * rounds, 0)
   let done = 0
 
-  for (const { cell, results } of plan) {
-    for (let round = 0; round < rounds; round++) {
+  for (let round = 0; round < rounds; round++) {
+    for (const { cell, results } of plan) {
       for (const result of rotated(results, round)) {
         report({ scenario: scenario.name, cell, contender: result.contender, done: done++, total })
         if (result.failure !== undefined) continue
         try {
           result.rounds.push(await scenario.measure(stage, result.contender, cell))
         } catch (error) {
-          result.failure = error instanceof Error ? error.message : String(error)
+          result.failure = failureText(error)
         }
       }
     }

@@ -1,12 +1,12 @@
-// A scenario's results as a Markdown table: the median of the rounds, and how far they lie apart.
+// Results as a Markdown table: the median of the rounds, and how far they lie apart.
 
 import { formatFigure, type FigureName, titleOf } from './figures.ts'
 import { median } from './latencies.ts'
 import type { CellResult, ScenarioResult } from './runner.ts'
 
-export function toMarkdown({ scenario, question, figures, cells }: ScenarioResult): string {
+export function toMarkdown({ figures, cells }: ScenarioResult): string {
   const [first] = cells
-  if (!first) return `## ${scenario}\n\nNo contender took part.\n`
+  if (!first) return 'No contender took part.'
   const shown = figures.filter((name) =>
     cells.some(({ rounds }) => rounds.some((round) => round[name] !== undefined)),
   )
@@ -18,7 +18,7 @@ export function toMarkdown({ scenario, question, figures, cells }: ScenarioResul
       ? shown.map((name) => summary(result, name))
       : [`failed: ${result.failure}`, ...shown.slice(1).map(() => '')]),
   ])
-  return `## ${scenario}\n\n${question}\n\n${alignedTable(header, rows)}\n`
+  return alignedTable(header, rows)
 }
 
 /** The median, and the extremes where there were several rounds. */

@@ -11,6 +11,17 @@ export function keyOf(set: string, i: number): string {
   return `${KEY_PREFIX}${set}:${i}`
 }
 
+// More of them would not fit into the heap of a client.
+const MAX_KEYS_AT_HAND = 100_000
+
+/** Draws keys of a set at random, all alike. */
+export function createKeyPicker(set: string, count: number): () => string {
+  const anyIndex = (): number => Math.floor(Math.random() * count)
+  if (count > MAX_KEYS_AT_HAND) return () => keyOf(set, anyIndex())
+  const keys = keysOf(set, count)
+  return () => keys[anyIndex()] as string
+}
+
 interface Value {
   readonly id: number
   readonly text: string

@@ -1,13 +1,28 @@
 // BentoCache in its two-tier form: memory in front of Valkey, and a bus that tells the other processes.
 
+import { setTimeout as delay } from 'node:timers/promises'
 import { BentoCache, bentostore } from 'bentocache'
 import { memoryDriver } from 'bentocache/drivers/memory'
 import { redisBusDriver, redisDriver } from 'bentocache/drivers/redis'
 import { Redis, type RedisOptions } from 'ioredis'
-import { type Contender, KEY_PREFIX, LOCAL_ENTRIES, packageVersion, type Versions } from '../contender.ts'
+import {
+  type Address,
+  type Contender,
+  KEY_PREFIX,
+  LOCAL_ENTRIES,
+  packageVersion,
+  type Versions,
+} from '../contender.ts'
 import { serverOf } from '../servers/valkey-version.ts'
 
-export function createBentocache(url: string): Contender {
+const STORE = 'bench'
+const CHANNEL = `bentocache.notifications:${STORE}`
+const POLL_MS = 10
+const PATIENCE_MS = 5_000
+
+let clientsInProcess = 0
+
+export function createBentocache({ url }: Address): Contender {
   return new BentocacheContender(url)
 }
 
@@ -16,7 +31,7 @@ function createBento(connection: Redis, bus: RedisOptions) {
     .useL1Layer(memoryDriver({ maxItems: LOCAL_ENTRIES }))
     .useL2Layer(redisDriver({ connection, prefix: KEY_PREFIX }))
     .useBus(redisBusDriver({ connection: bus }))
-  return new BentoCache({ default: 'bench', stores: { bench: store } })
+  return new BentoCache({ default: STORE, stores: { [STORE]: store } })
 }
 
 class BentocacheContender implements Contender {
@@ -27,10 +42,23 @@ class BentocacheContender implements Contender {
   constructor(url: string) {
     this.#connection = new Redis(url, { enableAutoPipelining: true, lazyConnect: true })
     this.#bento = createBento(this.#connection, optionsOf(url))
+    clientsInProcess += 1
   }
 
   async connect(): Promise<void> {
     await this.#connection.connect()
+    // It subscribes on first use and tells nobody when it has: until then it would miss what others change.
+    await this.#bento.get({ key: 'first-use' })
+    const deadline = performance.now() + PATIENCE_MS
+    while ((await this.#subscribers()) < clientsInProcess) {
+      if (performance.now() > deadline) throw new Error(`nobody subscribed to ${CHANNEL}`)
+      await delay(POLL_MS)
+    }
+  }
+
+  async #subscribers(): Promise<number> {
+    const [, count] = (await this.#connection.pubsub('NUMSUB', CHANNEL)) as [string, number]
+    return count
   }
 
   async versions(): Promise<Versions> {

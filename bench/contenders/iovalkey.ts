@@ -1,10 +1,10 @@
 // The client that Valkey's project forked from ioredis. Commands of one tick go out as one pipeline.
 
 import { Redis } from 'iovalkey'
-import { type Contender, packageVersion, type Versions } from '../contender.ts'
+import { type Address, type Contender, packageVersion, type Versions } from '../contender.ts'
 import { serverOf } from '../servers/valkey-version.ts'
 
-export function createIovalkey(url: string): Contender {
+export function createIovalkey({ url }: Address): Contender {
   return new Iovalkey(url)
 }
 

@@ -3,13 +3,13 @@
 
 import { KeyvPostgres } from '@keyv/postgres'
 import { Keyv } from 'keyv'
-import { type Contender, packageVersion, SCHEMA, type Versions } from '../contender.ts'
+import { type Address, type Contender, packageVersion, type Versions } from '../contender.ts'
 import { postgresVersion } from './postgres-cache.ts'
 
 let sharedBy = 0
 
-export function createKeyvPostgres(url: string): Contender {
-  return new KeyvPostgresContender(url)
+export function createKeyvPostgres(address: Address): Contender {
+  return new KeyvPostgresContender(address)
 }
 
 class KeyvPostgresContender implements Contender {
@@ -17,9 +17,9 @@ class KeyvPostgresContender implements Contender {
   readonly #url: string
   readonly #keyv: Keyv
 
-  constructor(url: string) {
+  constructor({ url, schema }: Address) {
     this.#url = url
-    const store = new KeyvPostgres({ uri: url, schema: SCHEMA, table: 'keyv', useUnloggedTable: true })
+    const store = new KeyvPostgres({ uri: url, schema, table: 'keyv', useUnloggedTable: true })
     this.#keyv = new Keyv({ store, throwOnErrors: true })
     sharedBy += 1
   }

@@ -1,10 +1,10 @@
 // node-redis with its client-side cache: the server tracks what was read and tells (RESP3) when it changes.
 
 import { BasicClientSideCache, createClient } from '@redis/client'
-import { type Contender, LOCAL_ENTRIES } from '../contender.ts'
+import { type Address, type Contender, LOCAL_ENTRIES } from '../contender.ts'
 import { NodeRedis } from './node-redis.ts'
 
-export function createNodeRedisTracking(url: string): Contender {
+export function createNodeRedisTracking({ url }: Address): Contender {
   return new NodeRedisTracking(url)
 }
 

@@ -1,10 +1,10 @@
 // node-redis as it comes: it writes the commands of one tick together by itself.
 
 import { createClient } from '@redis/client'
-import { type Contender, packageVersion, type Versions } from '../contender.ts'
+import { type Address, type Contender, packageVersion, type Versions } from '../contender.ts'
 import { serverOf } from '../servers/valkey-version.ts'
 
-export function createNodeRedis(url: string): Contender {
+export function createNodeRedis({ url }: Address): Contender {
   return new NodeRedis('node-redis', createClient({ url }))
 }
 

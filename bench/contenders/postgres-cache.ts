@@ -2,10 +2,10 @@
 
 import { type CacheOptions, PostgresCache } from 'postgres-cache'
 import pg from 'pg'
-import { type Contender, ownVersion, packageVersion, SCHEMA, type Versions } from '../contender.ts'
+import { type Address, type Contender, ownVersion, packageVersion, type Versions } from '../contender.ts'
 
-export function createPostgresCache(url: string): Contender {
-  return new PostgresCacheContender('postgres-cache', url)
+export function createPostgresCache(address: Address): Contender {
+  return new PostgresCacheContender('postgres-cache', address)
 }
 
 export class PostgresCacheContender implements Contender {
@@ -14,10 +14,10 @@ export class PostgresCacheContender implements Contender {
   readonly #cache: PostgresCache
   #failure: Error | undefined
 
-  constructor(name: string, url: string, options: CacheOptions = {}) {
+  constructor(name: string, { url, schema }: Address, options: CacheOptions = {}) {
     this.name = name
     this.#url = url
-    this.#cache = new PostgresCache({ connectionString: url, schema: SCHEMA, ...options })
+    this.#cache = new PostgresCache({ connectionString: url, schema, ...options })
     this.#cache.on('error', ({ error }) => {
       this.#failure ??= error
     })
@@ -59,6 +59,10 @@ export class PostgresCacheContender implements Contender {
     this.#cache.on('evicted', ({ key, reason }) => {
       if (reason === 'changed') listener(key)
     })
+  }
+
+  localBytes(): number {
+    return this.#cache.stats().local.bytes
   }
 
   close(): Promise<void> {

@@ -1,13 +1,13 @@
 // The official client of Valkey: a core in Rust that talks to the server, and a Node front.
 
 import { GlideClient, InfoOptions, TimeUnit } from '@valkey/valkey-glide'
-import { type Contender, packageVersion, type Versions } from '../contender.ts'
+import { type Address, type Contender, packageVersion, type Versions } from '../contender.ts'
 import { serverOf } from '../servers/valkey-version.ts'
 
 // Its default of 1,000 refuses the 1,024 callers of a scenario.
 const INFLIGHT_REQUESTS = 8_192
 
-export function createValkeyGlide(url: string): Contender {
+export function createValkeyGlide({ url }: Address): Contender {
   return new ValkeyGlide(url)
 }
 

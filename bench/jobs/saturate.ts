@@ -2,7 +2,7 @@
 
 import type { Contender } from '../contender.ts'
 import { Latencies } from '../latencies.ts'
-import { keysOf, valueOf } from '../values.ts'
+import { createKeyPicker, valueOf } from '../values.ts'
 
 // Two clock reads a call would be a good part of a local hit.
 const CALLS_PER_SAMPLE = 16
@@ -26,9 +26,9 @@ export interface SaturateOutput {
 
 export async function saturate(
   clients: readonly Contender[],
-  { operation, set, keys: keyCount, bytes, callers, ms, ttlMs }: SaturateInput,
+  { operation, set, keys, bytes, callers, ms, ttlMs }: SaturateInput,
 ): Promise<SaturateOutput> {
-  const keys = keysOf(set, keyCount)
+  const nextKey = createKeyPicker(set, keys)
   const value = valueOf(0, bytes)
   const latencies = new Latencies()
   let calls = 0
@@ -43,7 +43,7 @@ export async function saturate(
   const end = start + ms
   const caller = async (client: Contender): Promise<void> => {
     while (!isOver) {
-      const key = keys[Math.floor(Math.random() * keyCount)] as string
+      const key = nextKey()
       const isSampled = calls++ % CALLS_PER_SAMPLE === 0
       const sent = isSampled ? performance.now() : 0
       const answer = await call(client, key)

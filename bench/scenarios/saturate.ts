@@ -1,7 +1,7 @@
 // How many reads and writes a process gets through, by number of callers and size of value.
 
 import { CONTENDER_NAMES, infoOf, type ContenderName } from '../contenders.ts'
-import { figuresOf } from '../load-figures.ts'
+import { saturationFigures } from '../load-figures.ts'
 import type { Scenario } from '../scenario.ts'
 
 type SaturateCell = {
@@ -53,6 +53,6 @@ export const saturate: Scenario<SaturateCell> = {
     const { result, serverCpuMs } = await stage.watchingServer(contender, () =>
       fleet.runIn(0, 'saturate', { ...input, ms: DURATION_MS[effort] }),
     )
-    return figuresOf([result], serverCpuMs)
+    return saturationFigures(result, serverCpuMs)
   },
 }

@@ -1,5 +1,6 @@
 // The servers that a run needs: those that DATABASE_URL and VALKEY_URL name, else ones of our own.
 
+import { totalmem } from 'node:os'
 import { startPostgres } from '../../scripts/embedded-postgres.ts'
 import type { ServerKind } from '../contenders.ts'
 import { findValkeyProgram, startValkey } from './valkey-server.ts'
@@ -25,7 +26,7 @@ const POSTGRES_SETTINGS = {
   full_page_writes: 'on',
   synchronous_commit: 'on',
   max_connections: '600',
-  shared_buffers: '1GB',
+  shared_buffers: `${Math.max(128, Math.round(totalmem() / 1024 ** 2 / 4))}MB`, // the usual quarter
   max_wal_size: '4GB',
 }
 

@@ -1,0 +1,95 @@
+// The record of what was measured: one file a day and kind of machine, which holds the latest run of each scenario.
+
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describeMachine, type Machine } from './machine.ts'
+import type { ScenarioResult } from './runner.ts'
+import { SCENARIOS } from './scenarios.ts'
+import { toMarkdown } from './table.ts'
+
+export interface ResultFile {
+  readonly date: string
+  readonly machine: Machine
+  readonly scenarios: readonly ScenarioRecord[]
+}
+
+export interface ScenarioRecord extends ScenarioResult {
+  readonly command: string
+  readonly startedAt: string
+  readonly seconds: number
+  /** Client and server of each contender. */
+  readonly versions: Readonly<Record<string, string>>
+  readonly leftOut: Readonly<Record<string, string>>
+  /** How the servers were set. */
+  readonly servers: Readonly<Record<string, string>>
+}
+
+const FOLDER = fileURLToPath(new URL('results/', import.meta.url))
+
+/** Adds the records to the file of today, in place of earlier ones of the same scenarios; the file's name. */
+export function saveResults(records: readonly ScenarioRecord[]): string {
+  const machine = describeMachine()
+  const date = new Date().toISOString().slice(0, 10)
+  const path = join(FOLDER, `${date}-${machine.kind}`)
+  const kept = readResults(`${path}.json`).filter(
+    ({ scenario }) => !records.some((record) => record.scenario === scenario),
+  )
+  const file: ResultFile = { date, machine, scenarios: inOrder([...kept, ...records]) }
+  mkdirSync(FOLDER, { recursive: true })
+  writeFileSync(`${path}.json`, `${JSON.stringify(file, shorten, 1)}\n`)
+  writeFileSync(`${path}.md`, fileToMarkdown(file))
+  return `${path}.json`
+}
+
+export function recordToMarkdown(record: ScenarioRecord): string {
+  const { scenario, question, command, startedAt, seconds, versions, leftOut, servers } = record
+  const list = (items: Readonly<Record<string, string>>): string[] =>
+    Object.entries(items).map(([name, text]) => `- ${name}: ${text}`)
+  return [
+    `## ${scenario}`,
+    '',
+    question,
+    '',
+    toMarkdown(record),
+    '',
+    `\`${command}\`, ${startedAt}, ${Math.round(seconds)} s`,
+    '',
+    ...list(versions),
+    ...list(servers),
+    ...list(leftOut).map((line) => `${line} (left out)`),
+    '',
+  ].join('\n')
+}
+
+function fileToMarkdown({ date, machine, scenarios }: ResultFile): string {
+  const { kind, processors, memoryGb, system, node } = machine
+  return [
+    `# Results of ${date} on ${kind}`,
+    '',
+    `${processors}, ${memoryGb} GB, ${system}, Node ${node}. Servers and clients shared the machine. Medians of the rounds, with the`,
+    'lowest and the highest in parentheses.',
+    '',
+    ...scenarios.map(recordToMarkdown),
+  ].join('\n')
+}
+
+function readResults(path: string): readonly ScenarioRecord[] {
+  try {
+    return (JSON.parse(readFileSync(path, 'utf8')) as ResultFile).scenarios
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
+    throw error
+  }
+}
+
+function inOrder(records: readonly ScenarioRecord[]): ScenarioRecord[] {
+  const position = ({ scenario }: ScenarioRecord): number =>
+    SCENARIOS.findIndex(({ name }) => name === scenario)
+  return records.toSorted((a, b) => position(a) - position(b))
+}
+
+/** More digits than the measurement has would only make the file long. */
+function shorten(_key: string, value: unknown): unknown {
+  return typeof value === 'number' ? Number(value.toPrecision(6)) : value
+}
