@@ -1,7 +1,8 @@
-// Listing what the store holds, page by page in key order. Never through the local cache, which holds a part only.
+// What the store holds, to be shown: one entry, or all of them page by page in key order. Never from the local cache, which holds a part only.
 
 import type { ListedEntry } from './core/entry.ts'
 import type { Gate } from './gate.ts'
+import type { LocalView } from './memory/coherence.ts'
 import type { ResolvedScanOptions } from './options.ts'
 import type { Store } from './postgres/store.ts'
 
@@ -10,15 +11,25 @@ const PAGE_SIZE = 500
 export class Scan {
   readonly #store: Store
   readonly #gate: Gate
+  readonly #local: LocalView
 
-  constructor(store: Store, gate: Gate) {
+  constructor(store: Store, gate: Gate, local: LocalView) {
     this.#store = store
     this.#gate = gate
+    this.#local = local
   }
 
-  /** Perhaps stale; null where there is no valid entry. */
-  find(key: string): Promise<ListedEntry | null> {
-    return this.#gate.pass('read', () => this.#store.list(key))
+  /** Perhaps stale; null where there is no valid entry. Whoever has seen it is not given anything older afterwards. */
+  async find(key: string): Promise<ListedEntry | null> {
+    const token = this.#local.open(key)
+    try {
+      const found = await this.#gate.pass('read', () => this.#store.list(key))
+      const known = this.#local.lastKnown(key)
+      if (known === undefined || known.version !== found?.version) this.#local.forget(token)
+      return found
+    } finally {
+      this.#local.abandon(token)
+    }
   }
 
   async *entries({ prefix, tag, signal }: ResolvedScanOptions): AsyncGenerator<ListedEntry> {

@@ -139,7 +139,7 @@ export function wire(options: ResolvedOptions, clock: Clock): Parts {
     reader,
     writer,
     loads,
-    scan: new Scan(store, gate),
+    scan: new Scan(store, gate, local),
     connection,
     watches: new Watches(driver, names),
     beginTransaction: async (tx) => new Transaction(await TransactionStore.begin(tx, names), sync, options),
