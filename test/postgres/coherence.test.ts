@@ -128,6 +128,27 @@ describe('the writer’s own local cache', () => {
   })
 })
 
+describe('a client that polls', () => {
+  it.each<[string, (reader: PostgresCache) => Promise<unknown>]>([
+    ['get with fresh', (reader) => reader.get('shown', { fresh: true })],
+    ['getMany with fresh', async (reader) => (await reader.getMany(['shown'], { fresh: true }))[0]],
+    ['getEntry', async (reader) => (await reader.getEntry('shown'))?.value],
+    ['getOrSet with fresh', (reader) => reader.getOrSet('shown', () => 'loaded', { fresh: true })],
+  ])('is given nothing older than what %s has shown it', async (_, show) => {
+    await using reader = new PostgresCache({ connectionString, notifications: 'poll', maxStaleness: '1h' })
+    await using writer = new PostgresCache({ connectionString, local: false })
+    await reader.set('shown', 'old')
+    await writer.set('shown', 'new')
+    expect(await reader.get('shown')).toBe('old')
+    expect(await show(reader)).toBe('new')
+    expect(await reader.get('shown')).toBe('new')
+    await writer.delete('shown')
+    expect(await reader.get('shown')).toBe('new')
+    expect(await show(reader)).not.toBe('new')
+    expect(await reader.get('shown')).not.toBe('new')
+  })
+})
+
 describe('without hints', () => {
   it('changes by others are still seen within maxStaleness', async () => {
     await using reader = new PostgresCache({ connectionString, maxStaleness: 300 })
