@@ -21,6 +21,9 @@ create {{persistence}} table {{state}} (
   database_oid oid not null,
   entries_oid oid not null,
   timeline text not null,
+  -- The run of the server, and the file of this table, for which all of that was last compared: as telling, and cheap enough for every statement.
+  server_started_at timestamptz not null,
+  path text not null,
   -- Load fence: candidate -> load_fence once loadTimeout has passed -> removal_fence once published for a minute.
   load_candidate pg_snapshot,
   load_candidate_at timestamptz,
@@ -41,6 +44,13 @@ create {{persistence}} table {{state}} (
   trim_rounds_left integer not null default 0,
   swept_at timestamptz not null
 ) with (fillfactor = 50);
+
+-- The state where it may be believed. Nobody has looked yet after a restart, on a standby that was promoted, in a restored dump, in a copied
+-- database: no entry is valid there, no snapshot a token, and no write is done, until settle_world() has.
+create view {{settled_state}} as
+select s.*
+from {{state}} as s
+where s.server_started_at = pg_postmaster_start_time() and s.path = pg_relation_filepath('{{state}}'::regclass);
 
 -- Orders steps inside one transaction and nothing else, so gaps and session caches do not matter.
 -- The cache keeps most writing statements free of the WAL record that a sequence costs every 32 values.
@@ -128,12 +138,12 @@ create {{persistence}} table {{leases}} (
 -- written here so that an index on (target, txid) answers it exactly, even while a long writer pins xmin: what as_of cannot see is at or above its
 -- xmax, or in its list of transactions in progress. Only a caller's transaction can both set and invalidate, so only its entries look for
 -- invalidations of their own. Transaction ids and sequence numbers are not in commit order; only visibility decides.
--- An entry older than the trim fence is void, because its invalidations may be gone.
+-- An entry older than the trim fence is void, because its invalidations may be gone; without a settled state there is no fence, and every one is.
 -- Each probe is a subplan of its own: NOT (… OR …) and OFFSET 0 keep the planner from joining the whole log.
 create view {{valid_entries}} as
 select e.*
 from {{entries}} as e
-where pg_snapshot_xmax(e.as_of) > (select pg_snapshot_xmax(s.trim_fence) from {{state}} as s)
+where pg_snapshot_xmax(e.as_of) > (select pg_snapshot_xmax(s.trim_fence) from {{settled_state}} as s)
   and not (
     exists (
       select from {{invalidations}} as i

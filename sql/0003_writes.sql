@@ -22,7 +22,8 @@ end
 $$;
 
 -- Returns the world, seeding a new one where there is none or where the stored one began elsewhere: after a crash that emptied unlogged tables,
--- a promotion, a restored dump (which brings unlogged rows along, with transaction ids that mean nothing here) or a copied database.
+-- a promotion, a restored dump (which brings unlogged rows along, with transaction ids that mean nothing here) or a copied database. After a mere
+-- restart the stored one goes on.
 -- Null in recovery, and while a prepared transaction of this database is pending, because its invalidations would be lost.
 create function {{settle_world}}() returns text
 language plpgsql security definer
@@ -37,34 +38,47 @@ begin
     return null;
   end if;
   for attempt in 1..2 loop
-    select s.world into v_world
-    from {{state}} as s
-    where (s.system_identifier, s.database_oid, s.entries_oid, s.timeline)
-      = (v_place.system_identifier, v_place.database_oid, v_place.entries_oid, v_place.timeline);
+    select s.world into v_world from {{settled_state}} as s;
     if found then
-      return v_world::text || ':' || v_place.timeline;
+      return v_world::text;
     end if;
     if attempt = 1 then
       perform pg_advisory_xact_lock(hashtext({{literal:address}}), hashtext('settle_world'));
     end if;
   end loop;
 
+  update {{state}} as s
+  set server_started_at = pg_postmaster_start_time(), path = pg_relation_filepath('{{state}}'::regclass)
+  where (s.system_identifier, s.database_oid, s.entries_oid, s.timeline)
+    = (v_place.system_identifier, v_place.database_oid, v_place.entries_oid, v_place.timeline)
+  returning s.world into v_world;
+  if found then
+    return v_world::text;
+  end if;
+
   if exists (select from pg_prepared_xacts as p where p.database = current_database()) then
     return null;
   end if;
   perform {{act}}('settle');
   truncate {{entries}}, {{invalidations}}, {{prefix_invalidations}}, {{feed}}, {{leases}}, {{state}};
-  insert into {{state}} (
-    world, system_identifier, database_oid, entries_oid, timeline,
-    load_fence, load_fence_at, removal_fence, trim_fence, feed_floor, swept_at
-  )
-  values (
-    gen_random_uuid(), v_place.system_identifier, v_place.database_oid, v_place.entries_oid, v_place.timeline,
-    pg_current_snapshot(), clock_timestamp(), pg_current_snapshot(), pg_current_snapshot(), pg_current_snapshot(), clock_timestamp()
-  )
-  returning world into v_world;
+  -- In a subtransaction, whose id is drawn after the snapshot: every later snapshot then has a larger xmax than the fences, or the first writes would
+  -- be void. (The truncation has drawn an id already, and others may have ended since.)
+  begin
+    insert into {{state}} (
+      world, system_identifier, database_oid, entries_oid, timeline, server_started_at, path,
+      load_fence, load_fence_at, removal_fence, trim_fence, feed_floor, swept_at
+    )
+    values (
+      gen_random_uuid(), v_place.system_identifier, v_place.database_oid, v_place.entries_oid, v_place.timeline,
+      pg_postmaster_start_time(), pg_relation_filepath('{{state}}'::regclass),
+      pg_current_snapshot(), clock_timestamp(), pg_current_snapshot(), pg_current_snapshot(), pg_current_snapshot(), clock_timestamp()
+    )
+    returning world into v_world;
+  exception when unique_violation then
+    raise;
+  end;
   perform {{act}}('');
-  return v_world::text || ':' || v_place.timeline;
+  return v_world::text;
 end
 $$;
 
@@ -98,8 +112,8 @@ as $$
 declare
   v_state {{state}};
 begin
-  select s.* into v_state from {{state}} as s;
-  if v_state.world::text is distinct from split_part(p_world, ':', 1) then
+  select s.* into v_state from {{settled_state}} as s;
+  if v_state.world::text is distinct from p_world then
     raise exception 'postgres-cache: the world has changed' using errcode = 'PCW01';
   end if;
   perform {{act}}('write');

@@ -49,7 +49,7 @@ declare
 begin
   txid := pg_current_xact_id()::text;
   stored := false;
-  select s.* into v_state from {{state}} as s;
+  select s.* into v_state from {{settled_state}} as s;
   -- Above READ COMMITTED the load fence is seen as it was when the transaction began. The sweep removes what a fence covers a minute after it was
   -- published: until half of that has passed, what is seen is good enough.
   if pg_snapshot_xmax(p_snapshot) > pg_snapshot_xmax(v_state.load_fence)

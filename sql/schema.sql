@@ -75,6 +75,8 @@ create unlogged table postgres_cache.state (
   database_oid oid not null,
   entries_oid oid not null,
   timeline text not null,
+  server_started_at timestamp with time zone not null,
+  path text not null,
   load_candidate pg_snapshot,
   load_candidate_at timestamp with time zone,
   load_fence pg_snapshot not null,
@@ -190,8 +192,8 @@ AS $function$
 declare
   v_state "postgres_cache"."state";
 begin
-  select s.* into v_state from "postgres_cache"."state" as s;
-  if v_state.world::text is distinct from split_part(p_world, ':', 1) then
+  select s.* into v_state from "postgres_cache"."settled_state" as s;
+  if v_state.world::text is distinct from p_world then
     raise exception 'postgres-cache: the world has changed' using errcode = 'PCW01';
   end if;
   perform "postgres_cache"."act"('write');
@@ -756,7 +758,7 @@ declare
 begin
   txid := pg_current_xact_id()::text;
   stored := false;
-  select s.* into v_state from "postgres_cache"."state" as s;
+  select s.* into v_state from "postgres_cache"."settled_state" as s;
   -- Above READ COMMITTED the load fence is seen as it was when the transaction began. The sweep removes what a fence covers a minute after it was
   -- published: until half of that has passed, what is seen is good enough.
   if pg_snapshot_xmax(p_snapshot) > pg_snapshot_xmax(v_state.load_fence)
@@ -816,34 +818,47 @@ begin
     return null;
   end if;
   for attempt in 1..2 loop
-    select s.world into v_world
-    from "postgres_cache"."state" as s
-    where (s.system_identifier, s.database_oid, s.entries_oid, s.timeline)
-      = (v_place.system_identifier, v_place.database_oid, v_place.entries_oid, v_place.timeline);
+    select s.world into v_world from "postgres_cache"."settled_state" as s;
     if found then
-      return v_world::text || ':' || v_place.timeline;
+      return v_world::text;
     end if;
     if attempt = 1 then
       perform pg_advisory_xact_lock(hashtext('postgres_cache.'), hashtext('settle_world'));
     end if;
   end loop;
 
+  update "postgres_cache"."state" as s
+  set server_started_at = pg_postmaster_start_time(), path = pg_relation_filepath('"postgres_cache"."state"'::regclass)
+  where (s.system_identifier, s.database_oid, s.entries_oid, s.timeline)
+    = (v_place.system_identifier, v_place.database_oid, v_place.entries_oid, v_place.timeline)
+  returning s.world into v_world;
+  if found then
+    return v_world::text;
+  end if;
+
   if exists (select from pg_prepared_xacts as p where p.database = current_database()) then
     return null;
   end if;
   perform "postgres_cache"."act"('settle');
   truncate "postgres_cache"."entries", "postgres_cache"."invalidations", "postgres_cache"."prefix_invalidations", "postgres_cache"."feed", "postgres_cache"."leases", "postgres_cache"."state";
-  insert into "postgres_cache"."state" (
-    world, system_identifier, database_oid, entries_oid, timeline,
-    load_fence, load_fence_at, removal_fence, trim_fence, feed_floor, swept_at
-  )
-  values (
-    gen_random_uuid(), v_place.system_identifier, v_place.database_oid, v_place.entries_oid, v_place.timeline,
-    pg_current_snapshot(), clock_timestamp(), pg_current_snapshot(), pg_current_snapshot(), pg_current_snapshot(), clock_timestamp()
-  )
-  returning world into v_world;
+  -- In a subtransaction, whose id is drawn after the snapshot: every later snapshot then has a larger xmax than the fences, or the first writes would
+  -- be void. (The truncation has drawn an id already, and others may have ended since.)
+  begin
+    insert into "postgres_cache"."state" (
+      world, system_identifier, database_oid, entries_oid, timeline, server_started_at, path,
+      load_fence, load_fence_at, removal_fence, trim_fence, feed_floor, swept_at
+    )
+    values (
+      gen_random_uuid(), v_place.system_identifier, v_place.database_oid, v_place.entries_oid, v_place.timeline,
+      pg_postmaster_start_time(), pg_relation_filepath('"postgres_cache"."state"'::regclass),
+      pg_current_snapshot(), clock_timestamp(), pg_current_snapshot(), pg_current_snapshot(), pg_current_snapshot(), clock_timestamp()
+    )
+    returning world into v_world;
+  exception when unique_violation then
+    raise;
+  end;
   perform "postgres_cache"."act"('');
-  return v_world::text || ':' || v_place.timeline;
+  return v_world::text;
 end
 $function$;
 
@@ -1058,6 +1073,7 @@ declare
   );
   v_name text := 'postgres_cache_' || left(md5('postgres_cache.'), 8) || '_';
   v_given text[];
+  v_function constant text := '"postgres_cache"."watched"';
   v_arguments text;
   v_relation regclass;
 begin
@@ -1083,10 +1099,10 @@ begin
   select string_agg(format('%L', a), ', ') into v_arguments
   from unnest(v_given) as a;
   for v_relation in select r from "postgres_cache"."watched_relations"(p_table) as r loop
-    execute format('create trigger %I after insert on %s referencing new table as added for each statement execute function "postgres_cache"."watched"(%s)', v_name || 'insert', v_relation, v_arguments);
-    execute format('create trigger %I after update on %s referencing old table as removed new table as added for each statement execute function "postgres_cache"."watched"(%s)', v_name || 'update', v_relation, v_arguments);
-    execute format('create trigger %I after delete on %s referencing old table as removed for each statement execute function "postgres_cache"."watched"(%s)', v_name || 'delete', v_relation, v_arguments);
-    execute format('create trigger %I after truncate on %s for each statement execute function "postgres_cache"."watched"(%s)', v_name || 'truncate', v_relation, v_arguments);
+    execute format('create trigger %I after insert on %s referencing new table as added for each statement execute function %s(%s)', v_name || 'insert', v_relation, v_function, v_arguments);
+    execute format('create trigger %I after update on %s referencing old table as removed new table as added for each statement execute function %s(%s)', v_name || 'update', v_relation, v_function, v_arguments);
+    execute format('create trigger %I after delete on %s referencing old table as removed for each statement execute function %s(%s)', v_name || 'delete', v_relation, v_function, v_arguments);
+    execute format('create trigger %I after truncate on %s for each statement execute function %s(%s)', v_name || 'truncate', v_relation, v_function, v_arguments);
   end loop;
   perform "postgres_cache"."append_invalidations"(
     array(select part[1] from unnest(v_patterns) as p, lateral (select "postgres_cache"."parse_pattern"(p) as part) as parsed where cardinality(part) = 1),
@@ -1288,6 +1304,33 @@ create view postgres_cache.live_entries as
    FROM postgres_cache.valid_entries e
   WHERE (fresh_until > statement_timestamp());
 
+create view postgres_cache.settled_state as
+ SELECT singleton,
+    world,
+    system_identifier,
+    database_oid,
+    entries_oid,
+    timeline,
+    server_started_at,
+    path,
+    load_candidate,
+    load_candidate_at,
+    load_fence,
+    load_fence_at,
+    removal_fence,
+    trim_candidate,
+    trim_candidate_at,
+    trim_fence,
+    feed_candidate,
+    feed_candidate_at,
+    feed_floor,
+    hand,
+    rounds,
+    trim_rounds_left,
+    swept_at
+   FROM postgres_cache.state s
+  WHERE ((server_started_at = pg_postmaster_start_time()) AND (path = pg_relation_filepath('postgres_cache.state'::regclass)));
+
 create view postgres_cache.valid_entries as
  SELECT written_by,
     seq,
@@ -1303,7 +1346,7 @@ create view postgres_cache.valid_entries as
     bytes
    FROM postgres_cache.entries e
   WHERE ((pg_snapshot_xmax(as_of) > ( SELECT pg_snapshot_xmax(s.trim_fence) AS pg_snapshot_xmax
-           FROM postgres_cache.state s)) AND (NOT ((EXISTS ( SELECT
+           FROM postgres_cache.settled_state s)) AND (NOT ((EXISTS ( SELECT
            FROM postgres_cache.invalidations i
           WHERE ((i.target = ('k'::text || e.key)) AND (i.txid >= pg_snapshot_xmax(e.as_of)) AND ((i.txid <> e.written_by) OR (i.seq > e.seq))))) OR ((pg_snapshot_xmin(as_of) <> pg_snapshot_xmax(as_of)) AND (EXISTS ( SELECT
            FROM (pg_snapshot_xip(e.as_of) unseen(unseen)

@@ -37,6 +37,9 @@ create {{persistence}} table {{state}} (
   database_oid oid not null,
   entries_oid oid not null,
   timeline text not null,
+  -- The run of the server, and the file of this table, for which all of that was last compared: as telling, and cheap enough for every statement.
+  server_started_at timestamptz not null,
+  path text not null,
   -- Load fence: candidate -> load_fence once loadTimeout has passed -> removal_fence once published for a minute.
   load_candidate pg_snapshot,
   load_candidate_at timestamptz,
@@ -57,6 +60,13 @@ create {{persistence}} table {{state}} (
   trim_rounds_left integer not null default 0,
   swept_at timestamptz not null
 ) with (fillfactor = 50);
+
+-- The state where it may be believed. Nobody has looked yet after a restart, on a standby that was promoted, in a restored dump, in a copied
+-- database: no entry is valid there, no snapshot a token, and no write is done, until settle_world() has.
+create view {{settled_state}} as
+select s.*
+from {{state}} as s
+where s.server_started_at = pg_postmaster_start_time() and s.path = pg_relation_filepath('{{state}}'::regclass);
 
 -- Orders steps inside one transaction and nothing else, so gaps and session caches do not matter.
 -- The cache keeps most writing statements free of the WAL record that a sequence costs every 32 values.
@@ -144,12 +154,12 @@ create {{persistence}} table {{leases}} (
 -- written here so that an index on (target, txid) answers it exactly, even while a long writer pins xmin: what as_of cannot see is at or above its
 -- xmax, or in its list of transactions in progress. Only a caller's transaction can both set and invalidate, so only its entries look for
 -- invalidations of their own. Transaction ids and sequence numbers are not in commit order; only visibility decides.
--- An entry older than the trim fence is void, because its invalidations may be gone.
+-- An entry older than the trim fence is void, because its invalidations may be gone; without a settled state there is no fence, and every one is.
 -- Each probe is a subplan of its own: NOT (… OR …) and OFFSET 0 keep the planner from joining the whole log.
 create view {{valid_entries}} as
 select e.*
 from {{entries}} as e
-where pg_snapshot_xmax(e.as_of) > (select pg_snapshot_xmax(s.trim_fence) from {{state}} as s)
+where pg_snapshot_xmax(e.as_of) > (select pg_snapshot_xmax(s.trim_fence) from {{settled_state}} as s)
   and not (
     exists (
       select from {{invalidations}} as i
@@ -425,7 +435,8 @@ end
 $$;
 
 -- Returns the world, seeding a new one where there is none or where the stored one began elsewhere: after a crash that emptied unlogged tables,
--- a promotion, a restored dump (which brings unlogged rows along, with transaction ids that mean nothing here) or a copied database.
+-- a promotion, a restored dump (which brings unlogged rows along, with transaction ids that mean nothing here) or a copied database. After a mere
+-- restart the stored one goes on.
 -- Null in recovery, and while a prepared transaction of this database is pending, because its invalidations would be lost.
 create function {{settle_world}}() returns text
 language plpgsql security definer
@@ -440,34 +451,47 @@ begin
     return null;
   end if;
   for attempt in 1..2 loop
-    select s.world into v_world
-    from {{state}} as s
-    where (s.system_identifier, s.database_oid, s.entries_oid, s.timeline)
-      = (v_place.system_identifier, v_place.database_oid, v_place.entries_oid, v_place.timeline);
+    select s.world into v_world from {{settled_state}} as s;
     if found then
-      return v_world::text || ':' || v_place.timeline;
+      return v_world::text;
     end if;
     if attempt = 1 then
       perform pg_advisory_xact_lock(hashtext({{literal:address}}), hashtext('settle_world'));
     end if;
   end loop;
 
+  update {{state}} as s
+  set server_started_at = pg_postmaster_start_time(), path = pg_relation_filepath('{{state}}'::regclass)
+  where (s.system_identifier, s.database_oid, s.entries_oid, s.timeline)
+    = (v_place.system_identifier, v_place.database_oid, v_place.entries_oid, v_place.timeline)
+  returning s.world into v_world;
+  if found then
+    return v_world::text;
+  end if;
+
   if exists (select from pg_prepared_xacts as p where p.database = current_database()) then
     return null;
   end if;
   perform {{act}}('settle');
   truncate {{entries}}, {{invalidations}}, {{prefix_invalidations}}, {{feed}}, {{leases}}, {{state}};
-  insert into {{state}} (
-    world, system_identifier, database_oid, entries_oid, timeline,
-    load_fence, load_fence_at, removal_fence, trim_fence, feed_floor, swept_at
-  )
-  values (
-    gen_random_uuid(), v_place.system_identifier, v_place.database_oid, v_place.entries_oid, v_place.timeline,
-    pg_current_snapshot(), clock_timestamp(), pg_current_snapshot(), pg_current_snapshot(), pg_current_snapshot(), clock_timestamp()
-  )
-  returning world into v_world;
+  -- In a subtransaction, whose id is drawn after the snapshot: every later snapshot then has a larger xmax than the fences, or the first writes would
+  -- be void. (The truncation has drawn an id already, and others may have ended since.)
+  begin
+    insert into {{state}} (
+      world, system_identifier, database_oid, entries_oid, timeline, server_started_at, path,
+      load_fence, load_fence_at, removal_fence, trim_fence, feed_floor, swept_at
+    )
+    values (
+      gen_random_uuid(), v_place.system_identifier, v_place.database_oid, v_place.entries_oid, v_place.timeline,
+      pg_postmaster_start_time(), pg_relation_filepath('{{state}}'::regclass),
+      pg_current_snapshot(), clock_timestamp(), pg_current_snapshot(), pg_current_snapshot(), pg_current_snapshot(), clock_timestamp()
+    )
+    returning world into v_world;
+  exception when unique_violation then
+    raise;
+  end;
   perform {{act}}('');
-  return v_world::text || ':' || v_place.timeline;
+  return v_world::text;
 end
 $$;
 
@@ -501,8 +525,8 @@ as $$
 declare
   v_state {{state}};
 begin
-  select s.* into v_state from {{state}} as s;
-  if v_state.world::text is distinct from split_part(p_world, ':', 1) then
+  select s.* into v_state from {{settled_state}} as s;
+  if v_state.world::text is distinct from p_world then
     raise exception 'postgres-cache: the world has changed' using errcode = 'PCW01';
   end if;
   perform {{act}}('write');
@@ -1031,7 +1055,7 @@ declare
 begin
   txid := pg_current_xact_id()::text;
   stored := false;
-  select s.* into v_state from {{state}} as s;
+  select s.* into v_state from {{settled_state}} as s;
   -- Above READ COMMITTED the load fence is seen as it was when the transaction began. The sweep removes what a fence covers a minute after it was
   -- published: until half of that has passed, what is seen is good enough.
   if pg_snapshot_xmax(p_snapshot) > pg_snapshot_xmax(v_state.load_fence)

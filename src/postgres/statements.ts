@@ -43,9 +43,8 @@ export function createStatements({ object }: Names): Statements {
     // that was found. OFFSET 0 keeps one index look-up per key, whatever the statistics say.
     read: named(
       'read',
-      `select 0 as n, s.world::text || ':' || left(pg_walfile_name(pg_current_wal_lsn()), 8), pg_current_snapshot()::text,
-  null, null, null, null, null
-from ${object('state')} as s
+      `select 0 as n, s.world::text, pg_current_snapshot()::text, null, null, null, null, null
+from ${object('settled_state')} as s
 union all
 select asked.n, found.*
 from unnest($1::text[]) with ordinality as asked (key, n)
@@ -56,16 +55,15 @@ cross join lateral (
   offset 0
 ) as found`,
     ),
-    // First the header, then the feed rows that the cursor $1 does not see. A floor that the cursor does not lie behind means a gap.
+    // First the header, then the feed rows that the cursor $1 does not see. A gap: the floor does not lie behind the cursor, or the cursor lies ahead
+    // of a server that was set back to an older state.
     sync: named(
       'sync',
-      `select pg_current_snapshot()::text,
-  case when (s.system_identifier, s.database_oid, s.entries_oid, s.timeline)
-    = (p.system_identifier, p.database_oid, p.entries_oid, p.timeline) then s.world::text || ':' || p.timeline end,
-  floor(date_part('epoch', clock_timestamp()) * 1000)::bigint::text,
-  (pg_snapshot_xmax($1::pg_snapshot) > pg_snapshot_xmax(s.feed_floor))::text,
+      `select now.snapshot::text, s.world::text, floor(date_part('epoch', clock_timestamp()) * 1000)::bigint::text,
+  (pg_snapshot_xmax($1::pg_snapshot) > pg_snapshot_xmax(s.feed_floor)
+    and pg_snapshot_xmax($1::pg_snapshot) <= pg_snapshot_xmax(now.snapshot))::text,
   null
-from ${object('place')}() as p left join ${object('state')} as s on true
+from pg_current_snapshot() as now (snapshot) left join ${object('settled_state')} as s on true
 union all
 (select f.txid::text, array_to_json(f.keys)::text, array_to_json(f.tags)::text,
   array_to_json(f.key_prefixes)::text, array_to_json(f.tag_prefixes)::text
