@@ -1,0 +1,133 @@
+// What readers do.
+
+import type { Read, Version } from '../history.ts'
+import { now } from '../history.ts'
+import {
+  accountKey,
+  ACCOUNTS,
+  type Ledger,
+  LEDGERS,
+  ORGS,
+  REGISTER_NAMESPACE,
+  registerKey,
+  REGISTERS,
+  tagsOfAccount,
+  tagsOfTotal,
+  totalKey,
+} from '../keys.ts'
+import type { Client } from '../node.ts'
+import { readTruth } from '../source.ts'
+import { pause } from '../pause.ts'
+
+const TTLS_MS = [150, 400, 1_500, 6_000] as const
+// Longer than a round of the sweep, so that fences pass by while it runs.
+const SLOW_LOAD_MS = 250
+
+/** A key with a source, and the tags of its entry. */
+export interface Sourced {
+  readonly key: string
+  readonly tags: readonly string[]
+}
+
+export function drawSourced({ random }: Client): Sourced {
+  const ledger: Ledger = random.pick(LEDGERS)
+  if (random.chance(0.2)) {
+    const org = random.below(ORGS)
+    return { key: totalKey(ledger, org), tags: tagsOfTotal(ledger, org) }
+  }
+  const account = random.skewed(ACCOUNTS)
+  return { key: accountKey(ledger, account), tags: tagsOfAccount(ledger, account) }
+}
+
+export async function get(client: Client): Promise<void> {
+  const { key } = drawSourced(client)
+  const fresh = client.random.chance(0.1)
+  await recordRead(client, { call: 'get', key, fresh }, () => client.node.cache.get<Version>(key, { fresh }))
+}
+
+export async function getRegister(client: Client): Promise<void> {
+  const { random, node } = client
+  const name = registerKey(random.skewed(REGISTERS))
+  const fresh = random.chance(0.1)
+  const key = `${REGISTER_NAMESPACE}:${name}`
+  await recordRead(client, { call: 'get', key, fresh }, () => node.registers.get<Version>(name, { fresh }))
+}
+
+export async function getMany(client: Client): Promise<void> {
+  const { node, random } = client
+  const keys = [...new Set(Array.from({ length: 2 + random.below(8) }, () => drawSourced(client).key))]
+  const fresh = random.chance(0.1)
+  const troubles = node.observer.troubles
+  const start = now()
+  const { promise, hits } = node.observer.call(() => node.cache.getMany<Version>(keys, { fresh }))
+  const found = await promise
+  const end = now()
+  for (const [i, key] of keys.entries()) {
+    node.record({
+      op: 'read',
+      call: 'getMany',
+      key,
+      fresh,
+      tier: hits.includes(key) ? 'local' : 'store',
+      found: toVersion(found[i]),
+      doubtful: node.observer.troubles > troubles,
+      start,
+      end,
+    })
+  }
+}
+
+export async function getOrSet(client: Client): Promise<void> {
+  const { node, random } = client
+  const { key, tags } = drawSourced(client)
+  const fresh = random.chance(0.05)
+  const ttl = random.pick(TTLS_MS)
+  const tagsComeLate = random.chance(0.3)
+  const slowMs = random.chance(0.15) ? random.below(SLOW_LOAD_MS) : 0
+  let hasLoaded = false
+  await recordRead(
+    client,
+    { call: 'getOrSet', key, fresh },
+    () =>
+      node.cache.getOrSet<Version>(
+        key,
+        async (context) => {
+          hasLoaded = true
+          const start = now()
+          const value = await readTruth(node.loads, key)
+          if (tagsComeLate) context.set({ tags })
+          if (slowMs > 0) await pause(slowMs)
+          node.record({ op: 'load', key, version: value.version, stamp: value.stamp, start, end: now() })
+          return value
+        },
+        { ttl, fresh, tags: tagsComeLate ? [] : tags },
+      ),
+    () => hasLoaded,
+  )
+}
+
+export async function sync({ node }: Client): Promise<void> {
+  const start = now()
+  await node.cache.sync()
+  node.record({ op: 'sync', start, end: now() })
+}
+
+async function recordRead(
+  { node }: Client,
+  about: Pick<Read, 'call' | 'key' | 'fresh'>,
+  run: () => Promise<Version | undefined>,
+  hasLoaded: () => boolean = () => false,
+): Promise<void> {
+  const troubles = node.observer.troubles
+  const start = now()
+  const { promise, hits } = node.observer.call(run)
+  const found = await promise
+  const end = now()
+  const tier = hits.length > 0 ? 'local' : hasLoaded() ? 'loader' : 'store'
+  const doubtful = node.observer.troubles > troubles
+  node.record({ op: 'read', ...about, tier, found: toVersion(found), doubtful, start, end })
+}
+
+function toVersion(value: Version | undefined): Version | null {
+  return value === undefined ? null : { version: value.version, stamp: value.stamp }
+}

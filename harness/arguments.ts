@@ -1,0 +1,99 @@
+// The command line.
+
+import { parseArgs } from 'node:util'
+
+/** What every process of a run is told. */
+export interface Plan {
+  readonly preset: 'mixed' | 'original'
+  /** The cache that deletes rows inside the caller's transaction and upserts after loads. */
+  readonly naive: boolean
+  readonly processes: number
+  /** In each process. */
+  readonly clients: number
+  readonly seconds: number
+  readonly seed: string
+  readonly original: OriginalProfile
+}
+
+/** Those of the original's load test. */
+export interface OriginalProfile {
+  readonly writers: number
+  readonly readers: number
+  readonly writeIterations: number
+  readonly readIterations: number
+  readonly ttlMs: number
+}
+
+export const USAGE = `npm run harness -- [flags]
+
+  --seconds 30       how long the clients work
+  --processes 4      processes, each with a cache of its own
+  --clients 12       clients in each process
+  --seed TEXT        repeats what the clients choose; the default is new each time
+  --naive            a cache without fences instead: it must be caught
+  --preset original  the original's load test, with its flags:
+                     --writers 10  --reads 10  --write-iterations 200  --read-iterations 400  --ttl 2 (seconds)
+
+DATABASE_URL names a server to use instead of starting one; a database is created there and dropped in the end.
+Ends with 1 where a promise was broken.`
+
+/** 'help' where that was asked for. Throws on what it does not know. */
+export function parseArguments(argv: readonly string[]): Plan | 'help' {
+  const { values } = parseArgs({
+    args: [...argv],
+    options: {
+      preset: { type: 'string', default: 'mixed' },
+      naive: { type: 'boolean', default: false },
+      processes: { type: 'string', default: '4' },
+      clients: { type: 'string', default: '12' },
+      seconds: { type: 'string', default: '30' },
+      seed: { type: 'string', default: Date.now().toString(36) },
+      writers: { type: 'string', default: '10' },
+      reads: { type: 'string', default: '10' },
+      'write-iterations': { type: 'string', default: '200' },
+      'read-iterations': { type: 'string', default: '400' },
+      ttl: { type: 'string', default: '2' },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) return 'help'
+  if (values.preset !== 'mixed' && values.preset !== 'original')
+    throw new Error(`Expected --preset to be mixed or original, got \`${values.preset}\``)
+  return {
+    preset: values.preset,
+    naive: values.naive,
+    processes: checkNumber('processes', values.processes, 1),
+    clients: checkNumber('clients', values.clients, 1),
+    seconds: checkNumber('seconds', values.seconds, 1),
+    seed: values.seed,
+    original: {
+      writers: checkNumber('writers', values.writers, 1),
+      readers: checkNumber('reads', values.reads, 1),
+      writeIterations: checkNumber('write-iterations', values['write-iterations'], 1),
+      readIterations: checkNumber('read-iterations', values['read-iterations'], 1),
+      ttlMs: checkNumber('ttl', values.ttl, 0.001) * 1000,
+    },
+  }
+}
+
+/** The command that runs the same plan again. */
+export function toCommand({ preset, naive, processes, clients, seconds, seed, original }: Plan): string {
+  const { writers, readers, writeIterations, readIterations, ttlMs } = original
+  return [
+    'npm run harness --',
+    ...(preset === 'mixed'
+      ? [`--seconds ${seconds} --clients ${clients}`]
+      : [
+          `--preset original --writers ${writers} --reads ${readers} --write-iterations ${writeIterations}`,
+          `--read-iterations ${readIterations} --ttl ${ttlMs / 1000}`,
+        ]),
+    `--processes ${processes} --seed ${seed}`,
+    ...(naive ? ['--naive'] : []),
+  ].join(' ')
+}
+
+function checkNumber(flag: string, given: string, least: number): number {
+  const value = Number(given)
+  if (given !== '' && Number.isFinite(value) && value >= least) return value
+  throw new Error(`Expected --${flag} to be a number of at least ${least}, got \`${given}\``)
+}

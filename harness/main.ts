@@ -1,0 +1,76 @@
+// npm run harness: is the cache ever wrong? Processes work on one database for a while and write down all they do and see; then the history is checked.
+
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { usePostgres } from '../scripts/database-url.ts'
+import { parseArguments, type Plan, USAGE } from './arguments.ts'
+import { type Assignment, Crew, type Progress, type RoleName } from './crew.ts'
+import { createHarnessDatabase } from './database.ts'
+import { judge, type Verdict } from './judge.ts'
+import { toReport } from './report.ts'
+
+// More of them would not tell more.
+const ENOUGH_VIOLATIONS = 20
+const PROGRESS_EVERY_MS = 1_000
+const PROGRESS_EVERY_MS_IN_LOGS = 10_000
+
+async function main(): Promise<void> {
+  const plan = parseArguments(process.argv.slice(2))
+  if (plan === 'help') return console.log(USAGE)
+  const directory = await mkdtemp(join(tmpdir(), 'postgres-cache-harness-'))
+  const verdict = await run(plan, directory)
+  if (verdict.violations.length > 0) process.exitCode = 1
+  else await rm(directory, { recursive: true })
+}
+
+async function run(plan: Plan, directory: string): Promise<Verdict> {
+  await using postgres = await usePostgres()
+  await using database = await createHarnessDatabase(postgres.url, plan)
+  await using crew = new Crew(assign({ plan, directory, url: database.url }))
+  await Promise.race([crew.begun(), crew.failure])
+  const started = performance.now()
+  await Promise.race([work(plan, crew, started), crew.failure])
+  const seconds = (performance.now() - started) / 1000
+  await crew.stop()
+  const verdict = judge(directory)
+  const { serverVersion } = database
+  const deadlocks = await database.deadlocks()
+  console.log(toReport(verdict, { plan, directory, seconds, serverVersion, deadlocks }))
+  return verdict
+}
+
+function assign(shared: Omit<Assignment, 'role' | 'index'>): Assignment[] {
+  const { plan } = shared
+  const role = (name: RoleName, index = 0): Assignment => ({ ...shared, role: name, index })
+  return [
+    ...Array.from({ length: plan.processes }, (_, i) => role(plan.preset, i)),
+    ...(plan.preset === 'mixed' ? [role('snapshots')] : []),
+    ...(plan.naive ? [] : [role('sweep')]),
+  ]
+}
+
+/** Resolves when the time is up, everything is done, or enough is known. */
+async function work(plan: Plan, crew: Crew, started: number): Promise<void> {
+  let isDone = false
+  if (plan.preset === 'original') void crew.finished('original').then(() => (isDone = true))
+  const every = process.stderr.isTTY ? PROGRESS_EVERY_MS : PROGRESS_EVERY_MS_IN_LOGS
+  const isOver = (): boolean =>
+    isDone ||
+    crew.progress.violations >= ENOUGH_VIOLATIONS ||
+    (plan.preset === 'mixed' && performance.now() - started >= plan.seconds * 1000)
+  for (let shown = started; !isOver(); await delay(100)) {
+    if (performance.now() - shown < every) continue
+    shown = performance.now()
+    show(crew.progress, (shown - started) / 1000)
+  }
+  if (process.stderr.isTTY) process.stderr.write('\n')
+}
+
+function show({ operations, compared, violations }: Progress, seconds: number): void {
+  const line = `${seconds.toFixed(0)} s  ${operations} operations  ${compared} entries compared  ${violations} violations`
+  process.stderr.write(process.stderr.isTTY ? `\r${line} ` : `${line}\n`)
+}
+
+await main()

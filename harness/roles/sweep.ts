@@ -1,0 +1,74 @@
+// Moves both fences and the clock hand all the time. The minutes that the sweep waits before it removes anything are cut short; they stay far longer
+// than any statement, which is all that they are for.
+
+import { Client } from 'pg'
+import type { Assignment } from '../crew.ts'
+import type { Work } from '../member.ts'
+import { pause } from '../pause.ts'
+import { Random } from '../random.ts'
+
+const EVERY_MS = 80
+const SHORTENED: readonly { readonly name: string; readonly text: string; readonly by: string }[] = [
+  { name: 'begin_sweep', text: `interval '1 minute'`, by: `interval '1500 milliseconds'` },
+  { name: 'sweep_blocks', text: `interval '1 minute'`, by: `interval '300 milliseconds'` },
+  { name: 'remove_swept', text: `interval '1 minute'`, by: `interval '300 milliseconds'` },
+  { name: 'set_in_transaction', text: `interval '30 seconds'`, by: `interval '750 milliseconds'` },
+]
+// At times nearly every load is older than the fence when it fills, at times hardly any.
+const LOAD_TIMEOUTS_MS = [80, 400, 2_000] as const
+const TURNS_PER_LOAD_TIMEOUT = 30
+const FEED_KEPT_MS = 5_000
+const MAX_INVALIDATIONS = 100
+const MAX_PREFIXES = 10
+const BLOCKS = 64
+const ROWS = 200
+
+export async function startSweep({ plan, url }: Assignment): Promise<Work> {
+  const client = new Client({ connectionString: url, application_name: 'harness sweep' })
+  await client.connect()
+  for (const each of SHORTENED) await shorten(client, each)
+  const random = new Random(`${plan.seed} sweep`)
+  const stopping = new AbortController()
+  let turns = 0
+  let loadTimeoutMs = 0
+  const finished = (async () => {
+    while (!stopping.signal.aborted) {
+      if (turns++ % TURNS_PER_LOAD_TIMEOUT === 0) loadTimeoutMs = random.pick(LOAD_TIMEOUTS_MS)
+      await turn(client, loadTimeoutMs)
+      await pause(EVERY_MS)
+    }
+  })()
+  return {
+    get progress() {
+      return { operations: turns, compared: 0, violations: 0 }
+    },
+    finished,
+    stop: async () => {
+      stopping.abort()
+      await finished
+      await client.end()
+    },
+  }
+}
+
+async function turn(client: Client, loadTimeoutMs: number): Promise<void> {
+  await client.query('select postgres_cache.begin_sweep(0, $1, $2)', [loadTimeoutMs, FEED_KEPT_MS])
+  await client.query('select postgres_cache.begin_trim($1, $2)', [MAX_INVALIDATIONS, MAX_PREFIXES])
+  for (let hasWrapped = false; !hasWrapped;) {
+    const { rows } = await client.query<{ wrapped: boolean }>(
+      'select wrapped from postgres_cache.sweep_blocks($1, $2)',
+      [BLOCKS, ROWS],
+    )
+    hasWrapped = rows[0]?.wrapped === true
+  }
+  await client.query('select postgres_cache.end_trim($1)', [loadTimeoutMs])
+}
+
+async function shorten(client: Client, { name, text, by }: (typeof SHORTENED)[number]): Promise<void> {
+  const { rows } = await client.query<{ definition: string }>(
+    `select pg_get_functiondef('postgres_cache.${name}'::regproc) as definition`,
+  )
+  const definition = rows[0]?.definition ?? ''
+  if (!definition.includes(text)) throw new Error(`${name} does not wait for ${text}`)
+  await client.query(definition.replaceAll(text, by))
+}
