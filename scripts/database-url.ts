@@ -17,7 +17,8 @@ export async function usePostgres(options: PostgresServerOptions = {}): Promise<
   return { url: server.url, stop: () => server.stop(), [Symbol.asyncDispose]: () => server.stop() }
 }
 
-function majorFromEnvironment(): PostgresMajor {
+/** POSTGRES_MAJOR, else 18. */
+export function majorFromEnvironment(): PostgresMajor {
   const major = Number(process.env['POSTGRES_MAJOR'] ?? 18)
   if (major === 14 || major === 18) return major
   throw new Error(`Expected POSTGRES_MAJOR to be 14 or 18, got \`${process.env['POSTGRES_MAJOR']}\``)
