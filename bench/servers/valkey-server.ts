@@ -1,11 +1,12 @@
 // A Valkey or Redis server of our own: in memory alone, on loopback, ended with the process that started it.
 
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { accessSync, constants } from 'node:fs'
 import { createServer } from 'node:net'
 import { delimiter, join } from 'node:path'
 import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
 import type { Server } from './servers.ts'
 
 const HOST = '127.0.0.1'
@@ -21,34 +22,39 @@ export function findValkeyProgram(): string | undefined {
   return candidates.find(isExecutable)
 }
 
+// The shell ends the server when its input does: however this process comes to its end.
+const UNDER_GUARD = '"$0" "$@" & exec >/dev/null; read -r _; kill $!; wait'
+
 export async function startValkey(program: string): Promise<Server> {
   const port = await freePort()
-  const child = spawn(program, ['--bind', HOST, '--port', String(port), ...SETTINGS], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  await ready(child, program)
-  const endWithUs = (): boolean => child.kill('SIGKILL')
-  process.once('exit', endWithUs)
+  const args = ['--bind', HOST, '--port', String(port), ...SETTINGS]
+  const shell = spawn('sh', ['-c', UNDER_GUARD, program, ...args], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const ended = once(shell, 'exit')
+  const stop = async (): Promise<void> => {
+    shell.stdin.end()
+    await ended
+  }
+  if (!(await isReady(shell.stdout))) {
+    await stop()
+    throw new Error(`${program} ended before it was ready`)
+  }
   return {
     url: `redis://${HOST}:${port}`,
-    ownPid: child.pid,
+    ownPid: shell.pid,
     settings: 'no persistence, otherwise as it comes',
-    stop: async () => {
-      process.off('exit', endWithUs)
-      child.kill('SIGTERM')
-      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
-    },
+    stop,
   }
 }
 
-async function ready(child: ChildProcess, program: string): Promise<void> {
-  if (!child.stdout) throw new Error(`${program} has no output`)
-  for await (const line of createInterface({ input: child.stdout })) {
-    if (!READY.test(line)) continue
-    child.stdout.resume()
-    return
+async function isReady(output: Readable): Promise<boolean> {
+  let isFound = false
+  for await (const line of createInterface({ input: output })) {
+    isFound = READY.test(line)
+    if (isFound) break
   }
-  throw new Error(`${program} ended before it was ready`)
+  // What it says later is not read, and must not fill the pipe.
+  output.resume()
+  return isFound
 }
 
 function isExecutable(file: string): boolean {
