@@ -42,7 +42,7 @@ export function saveResults(records: readonly ScenarioRecord[]): string {
   return `${path}.json`
 }
 
-export function recordToMarkdown(record: ScenarioRecord): string {
+export function recordToMarkdown(record: ScenarioRecord, pictures: readonly string[] = []): string {
   const { scenario, question, command, startedAt, seconds, versions, leftOut, servers } = record
   const list = (items: Readonly<Record<string, string>>): string[] =>
     Object.entries(items).map(([name, text]) => `- ${name}: ${text}`)
@@ -51,6 +51,7 @@ export function recordToMarkdown(record: ScenarioRecord): string {
     '',
     question,
     '',
+    ...pictures.flatMap((picture) => [picture, '']),
     toMarkdown(record),
     '',
     `\`${command}\`, ${startedAt}, ${Math.round(seconds)} s`,
@@ -62,16 +63,23 @@ export function recordToMarkdown(record: ScenarioRecord): string {
   ].join('\n')
 }
 
-function fileToMarkdown({ date, machine, scenarios }: ResultFile): string {
-  const { kind, processors, memoryGb, system, node } = machine
+function fileToMarkdown(file: ResultFile): string {
+  const title = `# Results of ${file.date} on ${file.machine.kind}`
   return [
-    `# Results of ${date} on ${kind}`,
+    title,
     '',
-    `${processors}, ${memoryGb} GB, ${system}, Node ${node}. Servers and clients shared the machine. Medians of the rounds, with the`,
-    'lowest and the highest in parentheses.',
+    ...fileHeader(file),
     '',
-    ...scenarios.map(recordToMarkdown),
+    ...file.scenarios.map((record) => recordToMarkdown(record)),
   ].join('\n')
+}
+
+export function fileHeader({ date, machine }: ResultFile): string[] {
+  const { processors, memoryGb, system, node } = machine
+  return [
+    `${date}: ${processors}, ${memoryGb} GB, ${system}, Node ${node}. Servers and clients shared the machine.`,
+    'Medians of the rounds, with the lowest and the highest in parentheses.',
+  ]
 }
 
 function readResults(path: string): readonly ScenarioRecord[] {

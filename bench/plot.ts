@@ -1,0 +1,50 @@
+// npm run bench:plot [file]: draws docs/benchmarks.md and its pictures from a record of results, the latest by default.
+
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { fileHeader, recordToMarkdown, type ResultFile } from './results.ts'
+import { PLOTS } from './plots/plots.ts'
+
+const RESULTS = fileURLToPath(new URL('results/', import.meta.url))
+const DOCS = fileURLToPath(new URL('../docs/', import.meta.url))
+const PICTURES = 'benchmarks'
+
+function latestResult(): string {
+  const latest = readdirSync(RESULTS)
+    .filter((name) => name.endsWith('.json'))
+    .toSorted()
+    .at(-1)
+  if (latest === undefined) throw new Error('there are no results yet: npm run bench')
+  return join(RESULTS, latest)
+}
+
+const path = process.argv[2] ?? latestResult()
+const file = JSON.parse(readFileSync(path, 'utf8')) as ResultFile
+rmSync(join(DOCS, PICTURES), { recursive: true, force: true })
+mkdirSync(join(DOCS, PICTURES), { recursive: true })
+
+const sections = file.scenarios.map((record) => {
+  const pictures = PLOTS.filter(({ scenario }) => scenario === record.scenario).map(
+    ({ name, title, draw }) => {
+      writeFileSync(join(DOCS, PICTURES, `${name}.svg`), draw(record, title))
+      return `![${title}](${PICTURES}/${name}.svg)`
+    },
+  )
+  return recordToMarkdown(record, pictures)
+})
+writeFileSync(
+  join(DOCS, 'benchmarks.md'),
+  [
+    '# Benchmarks',
+    '',
+    '<!-- Drawn by `npm run bench:plot` from a file in bench/results: change neither by hand. -->',
+    '',
+    ...fileHeader(file),
+    '',
+    'How it is measured, and what it cannot tell, is in [bench/README.md](../bench/README.md).',
+    '',
+    ...sections,
+  ].join('\n'),
+)
+console.log(`docs/benchmarks.md from ${path}`)
