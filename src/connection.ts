@@ -77,6 +77,7 @@ export class Connection {
           reporter.report('session-restored', { ms })
           // What was missed meanwhile is in the feed.
           parts.sync.hinted({ kind: 'sync' })
+          void parts.background.run(() => this.#compareWorlds())
         },
         lost: (error) => {
           this.#sessionFailure = toCacheError(error, 'session')
@@ -159,6 +160,13 @@ export class Connection {
     this.#isReady = true
     sync.start()
     this.#startSweeping()
+  }
+
+  // A failover may have moved the session and nothing else.
+  async #compareWorlds(): Promise<void> {
+    const { statements, sync } = this.#parts
+    const [row] = (await this.#session?.query(statements.world).catch(() => [])) ?? []
+    if (row?.[0] != null && row[0] !== sync.world) sync.worldChanged()
   }
 
   // Without a session the cache works, a little later and with more loads: it is tried again in the background.

@@ -13,7 +13,7 @@ import type { Flights } from './memory/flights.ts'
 import { LocalEntry } from './memory/local-entry.ts'
 import type { Token } from './memory/tokens.ts'
 import type { ValueMode } from './memory/value-modes.ts'
-import type { Store, World } from './postgres/store.ts'
+import type { ReadReply, Store, World } from './postgres/store.ts'
 import type { Sync } from './sync.ts'
 
 // Two batches on their way keep the server busy while a reply is being read.
@@ -124,8 +124,15 @@ export class Reader {
   }
 
   async #readBatch(keys: string[]): Promise<StoredRead[]> {
-    const { gate, store } = this.#options
-    const { world, snapshot, entries } = await gate.pass('read', () => store.readMany(keys))
+    const { gate, store, sync } = this.#options
+    const read = (): Promise<ReadReply> => gate.pass('read', () => store.readMany(keys))
+    let reply = await read()
+    if (reply.world !== sync.world && sync.world !== null) {
+      // Over a connection that was left behind it may be older than what this process has been given.
+      await sync.chooseWorld()
+      reply = await read()
+    }
+    const { world, snapshot, entries } = reply
     return entries.map((entry) => ({ world, snapshot, entry }))
   }
 

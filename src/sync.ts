@@ -27,6 +27,8 @@ export interface SyncOptions {
   readonly background: Background
   readonly local: LocalView
   readonly feed: Feed
+  /** From now on statements go over new connections. */
+  readonly retireConnections: () => void
 }
 
 export class Sync {
@@ -39,6 +41,7 @@ export class Sync {
   #hintedAt = 0
   readonly #followed = new Map<Targets, string>()
   #chasing = false
+  #hasRetired = false
 
   constructor(options: SyncOptions) {
     this.#options = options
@@ -90,7 +93,14 @@ export class Sync {
 
   /** A reply came from another world than the last sync. */
   worldChanged(): void {
+    this.#retireConnections()
     if (this.#running === undefined) void this.#options.background.run(() => this.#renew())
+  }
+
+  /** As worldChanged; afterwards it is known which of the two is ours. */
+  async chooseWorld(): Promise<void> {
+    this.#retireConnections()
+    await this.run()
   }
 
   /** What a caller's transaction has touched goes past the local cache until a sync sees that it has ended. */
@@ -118,7 +128,7 @@ export class Sync {
 
   /** A reply or a refused write showed another world than the last sync. */
   async resettle(): Promise<string> {
-    await this.run()
+    await this.chooseWorld()
     if (this.#world !== null) return this.#world
     throw new CacheError(
       'read-only',
@@ -127,15 +137,16 @@ export class Sync {
   }
 
   async #readFeed(): Promise<void> {
-    const { gate, feed, local, reporter } = this.#options
+    const { gate, local, reporter } = this.#options
     const started = this.#options.clock.monotonic()
     try {
       const sentAt = local.beginSync()
-      let reply = await gate.pass('sync', () => feed.read(this.#cursor))
-      if (reply.world === null) {
-        await gate.pass('sync', () => feed.settleWorld())
-        reply = await gate.pass('sync', () => feed.read(null))
+      let reply = await gate.pass('sync', () => this.#ask())
+      if (this.#world !== null && reply.world !== this.#world) {
+        this.#retireConnections()
+        reply = await gate.pass('sync', () => this.#ask())
       }
+      this.#hasRetired = false
       const finished = this.#takeFinished(reply)
       this.#cursor = reply.cursor
       this.#world = reply.world
@@ -158,6 +169,22 @@ export class Sync {
       }
       throw error
     }
+  }
+
+  // Two worlds: a failover, say, has left a connection behind, and nobody knows yet which one that is. Once for each sync: what is opened from now
+  // on leads to where the address does.
+  #retireConnections(): void {
+    if (this.#world === null || this.#hasRetired) return
+    this.#hasRetired = true
+    this.#options.retireConnections()
+  }
+
+  async #ask(): Promise<FeedReply> {
+    const { feed } = this.#options
+    const reply = await feed.read(this.#cursor)
+    if (reply.world !== null) return reply
+    await feed.settleWorld()
+    return feed.read(this.#cursor)
   }
 
   // Nobody waits for a renewal: a failure shows as a lapsed lease, an event, and the next attempt.

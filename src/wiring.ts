@@ -87,6 +87,7 @@ export function wire(options: ResolvedOptions, clock: Clock): Parts {
     background,
     local,
     feed,
+    retireConnections: () => driver.retireConnections(),
   })
   const reader = new Reader({ store, gate, sync, reporter, local, flights: reads, budget, mode, localTtlMs })
   const writer = new Writer({

@@ -46,6 +46,9 @@ const RAW_TYPES = {
 export class Driver {
   readonly #pool: DriverPool
   readonly #timeoutMs: number
+  /** When each connection was first used, counted in retirements. */
+  readonly #firstUsed = new WeakMap<DriverClient, number>()
+  #retirements = 0
   #prepare: boolean
   #ownTransactions = false
 
@@ -61,6 +64,14 @@ export class Driver {
    */
   useExplicitIsolation(): void {
     this.#ownTransactions = true
+  }
+
+  /**
+   * The address may lead to another server now: connections that were used before are closed instead of being used
+   * again.
+   */
+  retireConnections(): void {
+    this.#retirements++
   }
 
   async query(statement: Statement, values: unknown[] = []): Promise<Row[]> {
@@ -121,6 +132,10 @@ export class Driver {
       const settle = (client: DriverClient): void => {
         clearTimeout(timer)
         if (isLate) return client.release()
+        if (this.#isRetired(client)) {
+          client.release(true)
+          return resolve(this.#connect())
+        }
         client.on('error', toldByStatement)
         resolve(client)
       }
@@ -129,6 +144,12 @@ export class Driver {
         reject(error)
       })
     })
+  }
+
+  #isRetired(client: DriverClient): boolean {
+    const firstUsed = this.#firstUsed.get(client)
+    if (firstUsed === undefined) this.#firstUsed.set(client, this.#retirements)
+    return firstUsed !== undefined && firstUsed < this.#retirements
   }
 }
 

@@ -9,6 +9,7 @@ import type { Names } from './names.ts'
 export interface Statements {
   readonly read: Statement
   readonly sync: Statement
+  readonly world: Statement
   readonly settleWorld: Statement
   readonly write: Statement
   readonly freeKeys: Statement
@@ -73,6 +74,7 @@ union all
   array_to_json(f.key_prefixes)::text, array_to_json(f.tag_prefixes)::text
 from pg_snapshot_xip($1::pg_snapshot) as unseen join ${object('feed')} as f on f.txid = unseen limit $2)`,
     ),
+    world: named('world', `select s.world::text from ${object('settled_state')} as s`),
     settleWorld: named('settle_world', `select ${object('settle_world')}()`),
     write: named(
       'write',
