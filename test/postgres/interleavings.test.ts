@@ -121,7 +121,8 @@ describe('in every interleaving, a valid entry equals its source row in every sn
 // One after the other: side by side, schedules move each other's snapshots, and no two would have the same xmax.
 describe('with two loads around a transaction that sets and does not invalidate', () => {
   const [begin, write, commit] = briefWriter(change, set)
-  const writeAtOnce = together(begin, write)
+  // Somebody else's later transaction ends at once, so that snapshots list this one as in progress instead of ending before it.
+  const writeAtOnce = together(begin, write, bystander)
   const [newer, newerFill] = hastyLoader('newer ')
   const [older, olderFill] = hastyLoader('older ')
   const withTies = without({
@@ -144,10 +145,10 @@ describe('with two loads around a transaction that sets and does not invalidate'
 
   it('that breaks if a load with the same xmax counts as older', async () => {
     await using stage = await Stage.open({ prepare: withTies })
-    const schedule = [writeAtOnce, bystander, older, commit, newer, newerFill, olderFill]
+    const schedule = [writeAtOnce, older, commit, newer, newerFill, olderFill]
     // Other tests use the same server: theirs may be the transaction that keeps the two snapshots apart.
     const attempts = Array.from({ length: 50 }, () => schedule)
-    expect(await stage.findViolation(attempts, 1)).toMatch(/^cached 1, source 2 after step 7/)
+    expect(await stage.findViolation(attempts, 1)).toMatch(/^cached 1, source 2 after step 6/)
   })
 })
 
