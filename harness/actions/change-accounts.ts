@@ -18,7 +18,8 @@ import { pause } from '../pause.ts'
 import { changeAccount, changeFor, lockKeys, predict, raiseVersions, readTruth } from '../source.ts'
 import { Calls, transact, type Transaction } from './transact.ts'
 
-const TTL_MS = 4_000
+// Most of what is set expires soon, so that the sweep may remove it.
+const TTLS_MS = [100, 100, 4_000] as const
 const HOLD_MS = 60
 const LONG_HOLD_MS = 1_500
 
@@ -32,6 +33,7 @@ interface Intent {
   readonly way: (typeof WAYS)[number]
   /** Before the change. */
   readonly early: boolean
+  readonly ttl: number
 }
 
 export async function changeAccounts(client: Client): Promise<void> {
@@ -42,6 +44,7 @@ export async function changeAccounts(client: Client): Promise<void> {
     remove: random.chance(0.15),
     way: random.pick(WAYS),
     early: random.chance(0.5),
+    ttl: random.pick(TTLS_MS),
   }))
   const keys = intents.map(({ account }) => accountKey('account', account))
   const orgs = [...new Set(intents.map(({ account }) => orgOf(account)))]
@@ -87,7 +90,11 @@ async function changeTotals(
     if (way === 'invalidate') await calls.invalidate(key)
     else if (way === 'tag') await calls.invalidateTags(totalTag('account', org))
     else if (way === 'org tag') await calls.invalidateTags(orgTag('account', org), totalTag('account', org))
-    else await calls.set(key, await readTruth(tx, key), { ttl: TTL_MS, tags: tagsOfTotal('account', org) })
+    else
+      await calls.set(key, await readTruth(tx, key), {
+        ttl: random.pick(TTLS_MS),
+        tags: tagsOfTotal('account', org),
+      })
   }
   const early = ways.filter(({ way }) => way !== 'set' && random.chance(0.5))
   for (const each of early) await announceTotal(each)
@@ -103,7 +110,7 @@ async function changeTotals(
 async function announce(
   calls: Calls,
   { tx, stamp }: Transaction,
-  { account, amount, remove, way }: Intent,
+  { account, amount, remove, way, ttl }: Intent,
   when: 'early' | 'late',
 ): Promise<void> {
   const key = accountKey('account', account)
@@ -113,7 +120,7 @@ async function announce(
   if (way === 'prefix') return calls.deleteByPrefix(accountPrefix('account', account))
   const truth = await readTruth(tx, key)
   const value = when === 'late' ? truth : predict(truth, changeFor(truth, remove), amount, stamp)
-  return calls.set(key, value, { ttl: TTL_MS, tags: tagsOfAccount('account', account) })
+  return calls.set(key, value, { ttl, tags: tagsOfAccount('account', account) })
 }
 
 /** A change with everything that belongs to it, taken back to a savepoint. */
@@ -121,7 +128,7 @@ async function attemptInVain(
   { random }: Client,
   calls: Calls,
   { tx, stamp }: Transaction,
-  { account, amount }: Intent,
+  { account, amount, ttl }: Intent,
 ): Promise<void> {
   const key = accountKey('account', account)
   await tx.query('savepoint attempt')
@@ -129,7 +136,7 @@ async function attemptInVain(
   const version = await raiseVersions(tx, [key], `${stamp} in vain`)
   if (random.chance(0.7)) {
     const value = { version: version.get(key) ?? 0, stamp: `${stamp} in vain`, balance: amount }
-    await calls.set(key, value, { ttl: TTL_MS, tags: tagsOfAccount('account', account) })
+    await calls.set(key, value, { ttl, tags: tagsOfAccount('account', account) })
   }
   if (random.chance(0.5)) await calls.invalidate(key)
   await tx.query('rollback to savepoint attempt')

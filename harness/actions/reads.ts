@@ -5,7 +5,6 @@ import { now } from '../history.ts'
 import {
   accountKey,
   ACCOUNTS,
-  type Ledger,
   LEDGERS,
   ORGS,
   REGISTER_NAMESPACE,
@@ -20,8 +19,9 @@ import { readTruth } from '../source.ts'
 import { pause } from '../pause.ts'
 
 const TTLS_MS = [150, 400, 1_500, 6_000] as const
-// Longer than a round of the sweep, so that fences pass by while it runs.
 const SLOW_LOAD_MS = 250
+// Long enough for what is set meanwhile to expire and to be removed.
+const ENDLESS_LOAD_MS = 5_000
 
 /** A key with a source, and the tags of its entry. */
 export interface Sourced {
@@ -29,13 +29,16 @@ export interface Sourced {
   readonly tags: readonly string[]
 }
 
-export function drawSourced({ random }: Client): Sourced {
-  const ledger: Ledger = random.pick(LEDGERS)
-  if (random.chance(0.2)) {
-    const org = random.below(ORGS)
-    return { key: totalKey(ledger, org), tags: tagsOfTotal(ledger, org) }
-  }
-  const account = random.skewed(ACCOUNTS)
+export function drawSourced(client: Client): Sourced {
+  const { random } = client
+  if (random.chance(0.8)) return drawAccount(client, random.skewed(ACCOUNTS))
+  const ledger = random.pick(LEDGERS)
+  const org = random.below(ORGS)
+  return { key: totalKey(ledger, org), tags: tagsOfTotal(ledger, org) }
+}
+
+function drawAccount({ random }: Client, account: number): Sourced {
+  const ledger = random.pick(LEDGERS)
   return { key: accountKey(ledger, account), tags: tagsOfAccount(ledger, account) }
 }
 
@@ -79,11 +82,17 @@ export async function getMany(client: Client): Promise<void> {
 
 export async function getOrSet(client: Client): Promise<void> {
   const { node, random } = client
-  const { key, tags } = drawSourced(client)
-  const fresh = random.chance(0.05)
+  const endless = random.chance(0.01)
+  // Others wait for a load of the same key, so it had better be a key that few want.
+  const { key, tags } = endless ? drawAccount(client, random.below(ACCOUNTS)) : drawSourced(client)
+  const fresh = endless || random.chance(0.05)
   const ttl = random.pick(TTLS_MS)
   const tagsComeLate = random.chance(0.3)
-  const slowMs = random.chance(0.15) ? random.below(SLOW_LOAD_MS) : 0
+  const slowMs = endless
+    ? random.below(ENDLESS_LOAD_MS)
+    : random.chance(0.15)
+      ? random.below(SLOW_LOAD_MS)
+      : 0
   let hasLoaded = false
   await recordRead(
     client,

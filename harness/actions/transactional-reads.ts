@@ -7,9 +7,10 @@ import { readTruth } from '../source.ts'
 import { drawSourced } from './reads.ts'
 import { Calls, transact } from './transact.ts'
 
-const TTL_MS = 4_000
+const TTLS_MS = [100, 4_000] as const
 const HOLD_MS = 60
-const LONG_HOLD_MS = 2_000
+// Long enough for what is set meanwhile to expire and to be removed.
+const LONG_HOLD_MS = 5_000
 const KEYS_COMPARED = 6
 
 export async function setWhatWasRead(client: Client): Promise<void> {
@@ -18,8 +19,8 @@ export async function setWhatWasRead(client: Client): Promise<void> {
   await transact(client, 'transaction', async ({ tx }) => {
     const calls = await Calls.begin(client, tx)
     const value = await readTruth(tx, key)
-    if (random.chance(0.3)) await pause(random.below(random.chance(0.15) ? LONG_HOLD_MS : HOLD_MS))
-    await calls.set(key, value, { ttl: TTL_MS, tags })
+    if (random.chance(0.3)) await pause(random.below(random.chance(0.2) ? LONG_HOLD_MS : HOLD_MS))
+    await calls.set(key, value, { ttl: random.pick(TTLS_MS), tags })
     if (random.chance(0.3)) await pause(random.below(HOLD_MS))
     return new Map()
   })
