@@ -37,15 +37,12 @@ begin
   if v_place.timeline is null then
     return null;
   end if;
-  for attempt in 1..2 loop
-    select s.world into v_world from {{settled_state}} as s;
-    if found then
-      return v_world::text;
-    end if;
-    if attempt = 1 then
-      perform pg_advisory_xact_lock(hashtext({{literal:address}}), hashtext('settle_world'));
-    end if;
-  end loop;
+  -- Before anything is read: whoever waited for this with a lock on a table would be waited for by the truncate below.
+  perform pg_advisory_xact_lock(hashtext({{literal:address}}), hashtext('settle_world'));
+  select s.world into v_world from {{settled_state}} as s;
+  if found then
+    return v_world::text;
+  end if;
 
   update {{state}} as s
   set server_started_at = pg_postmaster_start_time(), path = pg_relation_filepath('{{state}}'::regclass)
@@ -60,7 +57,8 @@ begin
     return null;
   end if;
   perform {{act}}('settle');
-  truncate {{entries}}, {{invalidations}}, {{prefix_invalidations}}, {{feed}}, {{leases}}, {{state}};
+  -- In the order in which syncs (feed, state) and reads (state, entries) lock them.
+  truncate {{feed}}, {{state}}, {{entries}}, {{invalidations}}, {{prefix_invalidations}}, {{leases}};
   -- In a subtransaction, whose id is drawn after the snapshot: every later snapshot then has a larger xmax than the fences, or the first writes would
   -- be void. (The truncation has drawn an id already, and others may have ended since.)
   begin
