@@ -9,6 +9,7 @@ const config: ViteUserConfig = {
     maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    expect: { poll: { timeout: 10_000, interval: 20 } },
   },
 }
 

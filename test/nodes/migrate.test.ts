@@ -8,7 +8,7 @@ const database = await createDatabase()
 it('twenty processes that migrate at once all succeed, and migrate once', async () => {
   const nodes = await NodeProcess.startMany(20)
   await using _ = group(nodes)
-  const options = { connectionString: database.url, pool: { max: 1 } }
+  const options = { connectionString: database.url, pool: { max: 1 }, queryTimeout: '20s' as const }
   // Half of them on purpose, half by their first use.
   const outcomes = await Promise.all(
     nodes.map((node, i) => (i % 2 === 0 ? node.run('migrate', options) : node.run('firstUse', options))),

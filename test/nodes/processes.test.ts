@@ -30,7 +30,15 @@ function stampede(key: string, ms: number): Promise<unknown[][]> {
 
 describe.each(['listen', 'poll'] as const)('with notifications: %s', (notifications) => {
   // A loser waits for longer than any machine is slow.
-  beforeAll(() => openAll({ connectionString: url, notifications, pool: { max: 2 }, lockTimeout: '20s' }))
+  beforeAll(() =>
+    openAll({
+      connectionString: url,
+      notifications,
+      pool: { max: 2 },
+      lockTimeout: '20s',
+      queryTimeout: '20s',
+    }),
+  )
 
   it(`${PROCESSES} processes × ${CALLERS} callers that miss the same key run the loader once`, async () => {
     const key = `stampede ${notifications}`
@@ -58,7 +66,7 @@ describe.each(['listen', 'poll'] as const)('with notifications: %s', (notificati
 })
 
 describe('processes that share a cache', () => {
-  beforeAll(() => openAll({ connectionString: url, lockTimeout: '20s' }))
+  beforeAll(() => openAll({ connectionString: url, lockTimeout: '20s', queryTimeout: '20s' }))
 
   it('let go of what one of them writes', async () => {
     const [writer, ...readers] = nodes as [NodeProcess, ...NodeProcess[]]

@@ -165,7 +165,7 @@ export const COMMANDS: readonly fc.Arbitrary<fc.AsyncCommand<ReferenceMap, Cache
     'invalidateTags',
     async ({ map, cache, client }, t: string) => {
       await cache.invalidateTags([t])
-      map.deleteWhere(client, (_, held) => held === t)
+      map.invalidateTag(client, t)
     },
     fc.constantFrom('even', 'odd'),
   ),
@@ -173,13 +173,13 @@ export const COMMANDS: readonly fc.Arbitrary<fc.AsyncCommand<ReferenceMap, Cache
     'deleteByPrefix',
     async ({ map, cache, client }, prefix: string) => {
       await cache.deleteByPrefix(prefix)
-      map.deleteWhere(client, (k) => k.startsWith(prefix))
+      map.deletePrefix(client, prefix)
     },
     fc.constantFrom(...PREFIXES),
   ),
   command('clear', async ({ map, cache, client }) => {
     await cache.clear()
-    map.deleteWhere(client, () => true)
+    map.deletePrefix(client, '')
   }),
   command(
     'touch',

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { PostgresCache } from '../../src/index.ts'
 import { createDatabase } from '../database.ts'
+import { held } from '../held.ts'
 import { nextEvent } from '../next-event.ts'
 import { ageRows } from './age-rows.ts'
 
@@ -14,8 +15,7 @@ async function twoClients(
   const writer = new PostgresCache({ connectionString, local: false })
   const reader = new PostgresCache({ connectionString })
   await reader.set(key, 'old')
-  // What is still heard of an earlier test may keep a reply out.
-  await expect.poll(async () => [await reader.get(key), reader.peek(key)]).toEqual(['old', 'old'])
+  expect(await held(reader, key)).toBe('old')
   return {
     writer,
     reader,

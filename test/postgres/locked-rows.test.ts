@@ -62,7 +62,7 @@ describe('a row that another transaction holds', () => {
   })
 
   it('rejects as locked when it stays so for queryTimeout', async () => {
-    await using hasty = new PostgresCache({ connectionString, queryTimeout: 300 })
+    await using hasty = new PostgresCache({ connectionString, queryTimeout: 800 })
     const refusal = { code: 'locked', message: expect.stringContaining('another transaction holds the row') }
     const [single, free] = await Promise.allSettled([hasty.set(LOCKED, 'new'), hasty.set('free', 'new')])
     expect(single).toMatchObject({ status: 'rejected', reason: refusal })
@@ -92,7 +92,7 @@ describe('a row that another transaction holds', () => {
   })
 
   it('lets a load go on: its callers get the value, which may not be stored', async () => {
-    await using hasty = new PostgresCache({ connectionString, queryTimeout: 300, lockTimeout: 50 })
+    await using hasty = new PostgresCache({ connectionString, queryTimeout: 800, lockTimeout: 50 })
     await hasty.invalidate(LOCKED)
     expect(await hasty.getOrSet(LOCKED, () => 'loaded')).toBe('loaded')
     expect(await other.get(LOCKED)).toBeUndefined()

@@ -32,8 +32,18 @@ export class ReferenceMap {
     this.#change(client, key, undefined)
   }
 
-  deleteWhere(client: Client, isDoomed: (key: string, tag: string | undefined) => boolean): void {
-    for (const [key, { tag }] of this.#entries) if (isDoomed(key, tag)) this.delete(client, key)
+  deletePrefix(client: Client, prefix: string): void {
+    for (const key of this.#entries.keys()) if (key.startsWith(prefix)) this.delete(client, key)
+  }
+
+  /** Whoever holds something older, with other tags, does not learn from this that it has changed since. */
+  invalidateTag(client: Client, tag: string): void {
+    for (const [key, held] of this.#entries) {
+      if (held.tag !== tag) continue
+      const believed = this.#believed[client].get(key)
+      this.delete(client, key)
+      if (believed !== undefined) this.#believed[client].set(key, [...believed, undefined])
+    }
   }
 
   mayRead(client: Client, key: string): readonly Believed[] {

@@ -2,6 +2,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { PostgresCache } from '../../src/index.ts'
 import { CountingLoad } from '../counting-load.ts'
 import { createDatabase } from '../database.ts'
+import { held } from '../held.ts'
 import { Latch } from '../latch.ts'
 import { createRole } from '../limited-role.ts'
 import { nextEvent } from '../next-event.ts'
@@ -55,7 +56,7 @@ describe('a session that is terminated', () => {
     expect(cache.stats()).toMatchObject({ sessionsLost: 3, sessionsRestored: 3 })
 
     await other.set('heard', 'old')
-    await expect.poll(async () => [await cache.get('heard'), cache.peek('heard')]).toEqual(['old', 'old'])
+    expect(await held(cache, 'heard')).toBe('old')
     const evicted = nextEvent(cache, 'evicted')
     await other.set('heard', 'new')
     expect(await evicted).toEqual({ key: 'heard', reason: 'changed' })
@@ -100,6 +101,7 @@ describe('a session that is terminated', () => {
     const { sessionConnectionString, terminate } = sessionOf(role.url)
     await using cache = new PostgresCache({ connectionString, sessionConnectionString, maxStaleness: '1h' })
     await cache.set('meanwhile', 'old')
+    expect(await held(cache, 'meanwhile')).toBe('old')
     await role.alter('nologin')
     const lost = nextEvent(cache, 'session-lost')
     await terminate()
@@ -144,7 +146,7 @@ describe('a session that is terminated', () => {
     await using holder = new PostgresCache({ connectionString })
     const latch = new Latch()
     const begun = new Latch()
-    const held = holder.getOrSet('awaited', async () => {
+    const heldBack = holder.getOrSet('awaited', async () => {
       begun.open()
       await latch.opened
       return 'held'
@@ -158,7 +160,7 @@ describe('a session that is terminated', () => {
     await terminate()
     await restored
     latch.open()
-    expect(await Promise.all([held, waiting])).toEqual(['held', 'held'])
+    expect(await Promise.all([heldBack, waiting])).toEqual(['held', 'held'])
   })
 })
 

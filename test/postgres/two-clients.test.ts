@@ -25,7 +25,7 @@ describe.each<[string, CacheOptions, CacheOptions]>([
   ],
 ])('two clients, where %s', (_, one, two) => {
   const open = (options: CacheOptions): PostgresCache =>
-    new PostgresCache({ connectionString: database.url, ...options })
+    new PostgresCache({ connectionString: database.url, queryTimeout: '20s', ...options })
   const caches: Caches = [open(one), open(two)]
   afterAll(() => Promise.all(caches.map((cache) => cache.close())))
 

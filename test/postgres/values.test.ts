@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, it } from 'vitest'
 import { type Codec, PostgresCache } from '../../src/index.ts'
 import { createDatabase } from '../database.ts'
+import { held } from '../held.ts'
 import { nextEvent } from '../next-event.ts'
 
 const { url: connectionString, query } = await createDatabase()
@@ -10,7 +11,7 @@ afterAll(() => Promise.all([writer.close(), reader.close()]))
 
 /** From the local cache of who wrote it, from the store, and as getEntry shows it. */
 async function roundTrips(key: string): Promise<unknown[]> {
-  return [writer.peek(key), await reader.get(key), (await reader.getEntry(key))?.value]
+  return [await held(writer, key), await reader.get(key), (await reader.getEntry(key))?.value]
 }
 
 const text = (bytes: string): Uint8Array => Buffer.from(bytes)
@@ -59,7 +60,7 @@ describe('a value', () => {
     await writer.set('json', value)
     const expected = { list: [null, null, null], date: '1970-01-01T00:00:00.000Z', map: {} }
     expect(await roundTrips('json')).toEqual([expected, expected, expected])
-    expect(Object.keys(writer.peek('json') as object)).not.toContain('undefined')
+    expect(Object.keys((await held(writer, 'json')) as object)).not.toContain('undefined')
   })
 
   it.each([
@@ -80,8 +81,8 @@ describe('a value', () => {
     const original = { list: [1] }
     await writer.set('owned', original)
     original.list.push(2)
-    const mine = writer.peek<{ list: number[] }>('owned')
-    mine?.list.push(3)
+    const mine = (await held(writer, 'owned')) as { list: number[] }
+    mine.list.push(3)
     expect(await roundTrips('owned')).toEqual([{ list: [1] }, { list: [1] }, { list: [1] }])
   })
 
@@ -115,7 +116,7 @@ describe('a codec of one’s own', () => {
       await using own = new PostgresCache({ connectionString, codec })
       await using other = new PostgresCache({ connectionString, codec, local: false })
       await own.set('coded', value)
-      expect(own.peek('coded')).toEqual(back)
+      expect(await held(own, 'coded')).toEqual(back)
       expect(await other.get('coded')).toEqual(back)
       expect(await other.getOrSet('coded', () => 'loaded')).toEqual(back)
     },

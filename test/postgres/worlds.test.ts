@@ -129,6 +129,35 @@ describe('a crash of the server', () => {
   })
 })
 
+describe('a new world', () => {
+  it('may be begun by many clients at once, in the middle of anything', async () => {
+    const { url: connectionString } = await newDatabase()
+    const caches = Array.from(
+      { length: 8 },
+      () => new PostgresCache({ connectionString, pool: { max: 2 }, queryTimeout: '20s' }),
+    )
+    // The first of all: nobody has connected yet.
+    await Promise.all(caches.map((cache) => cache.connect()))
+    for (let round = 1; round <= 10; round++) {
+      await onServer(connectionString, 'truncate postgres_cache.state')
+      const calls = caches.flatMap((cache, i) => [
+        cache.get('read', { fresh: true }),
+        cache.set(`written ${i}`, round),
+        cache.getOrSet(`loaded ${i}`, () => round),
+        cache.sync(),
+        cache.delete('gone'),
+      ])
+      await Promise.all(calls)
+      const written = caches.map((_, i) => `written ${i}`)
+      await Promise.all(caches.map((cache) => cache.setMany(written.map((key) => [key, round]))))
+      for (const cache of caches)
+        expect(await cache.getMany(written, { fresh: true })).toEqual(written.map(() => round))
+    }
+    expect(caches.map((cache) => cache.stats().errors)).toEqual(caches.map(() => 0))
+    await Promise.all(caches.map((cache) => cache.close()))
+  })
+})
+
 describe('a copied database', () => {
   it.each(['unlogged', 'logged'] as const)(
     'is a new world: nothing of the old one is served (%s)',
