@@ -817,15 +817,12 @@ begin
   if v_place.timeline is null then
     return null;
   end if;
-  for attempt in 1..2 loop
-    select s.world into v_world from "postgres_cache"."settled_state" as s;
-    if found then
-      return v_world::text;
-    end if;
-    if attempt = 1 then
-      perform pg_advisory_xact_lock(hashtext('postgres_cache.'), hashtext('settle_world'));
-    end if;
-  end loop;
+  -- Before anything is read: whoever waited for this with a lock on a table would be waited for by the truncate below.
+  perform pg_advisory_xact_lock(hashtext('postgres_cache.'), hashtext('settle_world'));
+  select s.world into v_world from "postgres_cache"."settled_state" as s;
+  if found then
+    return v_world::text;
+  end if;
 
   update "postgres_cache"."state" as s
   set server_started_at = pg_postmaster_start_time(), path = pg_relation_filepath('"postgres_cache"."state"'::regclass)
@@ -840,7 +837,8 @@ begin
     return null;
   end if;
   perform "postgres_cache"."act"('settle');
-  truncate "postgres_cache"."entries", "postgres_cache"."invalidations", "postgres_cache"."prefix_invalidations", "postgres_cache"."feed", "postgres_cache"."leases", "postgres_cache"."state";
+  -- In the order in which syncs (feed, state) and reads (state, entries) lock them.
+  truncate "postgres_cache"."feed", "postgres_cache"."state", "postgres_cache"."entries", "postgres_cache"."invalidations", "postgres_cache"."prefix_invalidations", "postgres_cache"."leases";
   -- In a subtransaction, whose id is drawn after the snapshot: every later snapshot then has a larger xmax than the fences, or the first writes would
   -- be void. (The truncation has drawn an id already, and others may have ended since.)
   begin
