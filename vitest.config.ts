@@ -7,6 +7,8 @@ const config: ViteUserConfig = {
     setupFiles: 'test/end-of-file.ts',
     pool: 'forks',
     maxWorkers: 2,
+    // Real processes, real time: a machine that is busy with others may miss a deadline once, and a fault will not go away.
+    retry: process.env.CI === undefined ? 0 : 2,
     testTimeout: 30_000,
     hookTimeout: 60_000,
     expect: { poll: { timeout: 10_000, interval: 20 } },
