@@ -52,19 +52,11 @@ select s.*
 from {{state}} as s
 where s.server_started_at = pg_postmaster_start_time() and s.path = pg_relation_filepath('{{state}}'::regclass);
 
--- Orders steps inside one transaction and nothing else, so gaps and session caches do not matter.
+-- Orders steps inside one transaction and nothing else, so that gaps and session caches do not matter.
 -- The cache keeps most writing statements free of the WAL record that a sequence costs every 32 values.
-do $$
-begin
-  if current_setting('server_version_num')::integer >= 150000 and '{{persistence}}' = 'unlogged' then
-    create unlogged sequence {{seq}} cache 10000;
-    create unlogged sequence {{hint_gate}};
-  else
-    create sequence {{seq}} cache 10000;
-    create sequence {{hint_gate}};
-  end if;
-end
-$$;
+-- Never unlogged: PostgreSQL 15 cannot read an unlogged sequence on a promoted standby ("bad magic number in sequence").
+create sequence {{seq}} cache 10000;
+create sequence {{hint_gate}};
 
 -- No index on expires_at: it would make every overwrite a non-HOT update.
 create {{persistence}} table {{entries}} (

@@ -33,6 +33,7 @@ as $$
 declare
   v_now bigint := (extract(epoch from clock_timestamp()) * 1000)::bigint;
   v_txid xid8 := pg_current_xact_id();
+  v_meta {{meta}};
   v_payload text;
 begin
   -- Beyond a bound, one row that says "any key" is cheaper for everyone than a list of them.
@@ -56,7 +57,12 @@ begin
   if pg_notification_queue_usage() > 0.25 then
     return;
   end if;
+  select m.* into v_meta from {{meta}} as m;
   perform setval('{{hint_gate}}', v_now);
+  -- It is all that is written ahead where nothing else is logged: not worth a flush at the commit of our own write.
+  if v_meta.durability = 'unlogged' and current_setting('postgres_cache.act', true) = 'write' then
+    perform set_config('synchronous_commit', 'off', true);
+  end if;
 
   if coalesce(cardinality(p_keys), 0) + coalesce(cardinality(p_tags), 0) <= 200 then
     v_payload := json_strip_nulls(json_build_object(
@@ -68,7 +74,7 @@ begin
   if v_payload is null or octet_length(v_payload) > 7900 then
     v_payload := json_build_object('a', {{literal:address}}, 'v', 1, 's', 1)::text;
   end if;
-  perform pg_notify((select m.channel from {{meta}} as m), v_payload);
+  perform pg_notify(v_meta.channel, v_payload);
 end
 $$;
 

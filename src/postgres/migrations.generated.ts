@@ -68,19 +68,11 @@ select s.*
 from {{state}} as s
 where s.server_started_at = pg_postmaster_start_time() and s.path = pg_relation_filepath('{{state}}'::regclass);
 
--- Orders steps inside one transaction and nothing else, so gaps and session caches do not matter.
+-- Orders steps inside one transaction and nothing else, so that gaps and session caches do not matter.
 -- The cache keeps most writing statements free of the WAL record that a sequence costs every 32 values.
-do $$
-begin
-  if current_setting('server_version_num')::integer >= 150000 and '{{persistence}}' = 'unlogged' then
-    create unlogged sequence {{seq}} cache 10000;
-    create unlogged sequence {{hint_gate}};
-  else
-    create sequence {{seq}} cache 10000;
-    create sequence {{hint_gate}};
-  end if;
-end
-$$;
+-- Never unlogged: PostgreSQL 15 cannot read an unlogged sequence on a promoted standby ("bad magic number in sequence").
+create sequence {{seq}} cache 10000;
+create sequence {{hint_gate}};
 
 -- No index on expires_at: it would make every overwrite a non-HOT update.
 create {{persistence}} table {{entries}} (
@@ -250,6 +242,7 @@ as $$
 declare
   v_now bigint := (extract(epoch from clock_timestamp()) * 1000)::bigint;
   v_txid xid8 := pg_current_xact_id();
+  v_meta {{meta}};
   v_payload text;
 begin
   -- Beyond a bound, one row that says "any key" is cheaper for everyone than a list of them.
@@ -273,7 +266,12 @@ begin
   if pg_notification_queue_usage() > 0.25 then
     return;
   end if;
+  select m.* into v_meta from {{meta}} as m;
   perform setval('{{hint_gate}}', v_now);
+  -- It is all that is written ahead where nothing else is logged: not worth a flush at the commit of our own write.
+  if v_meta.durability = 'unlogged' and current_setting('postgres_cache.act', true) = 'write' then
+    perform set_config('synchronous_commit', 'off', true);
+  end if;
 
   if coalesce(cardinality(p_keys), 0) + coalesce(cardinality(p_tags), 0) <= 200 then
     v_payload := json_strip_nulls(json_build_object(
@@ -285,7 +283,7 @@ begin
   if v_payload is null or octet_length(v_payload) > 7900 then
     v_payload := json_build_object('a', {{literal:address}}, 'v', 1, 's', 1)::text;
   end if;
-  perform pg_notify((select m.channel from {{meta}} as m), v_payload);
+  perform pg_notify(v_meta.channel, v_payload);
 end
 $$;
 
