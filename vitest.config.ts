@@ -1,8 +1,9 @@
-import type { ViteUserConfig } from 'vitest/config'
+import { configDefaults, type ViteUserConfig } from 'vitest/config'
 
 const config: ViteUserConfig = {
   test: {
     include: ['test/**/*.test.ts'],
+    exclude: [...configDefaults.exclude, 'test/faults/**'],
     globalSetup: 'test/server.ts',
     setupFiles: 'test/end-of-file.ts',
     pool: 'forks',

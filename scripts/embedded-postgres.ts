@@ -18,6 +18,8 @@ export type { PostgresMajor } from './postgres-binaries.ts'
 export interface PostgresServerOptions {
   /** @default 18 */
   readonly major?: PostgresMajor
+  /** Where an installed server's programs are, to run that one instead of npm's. */
+  readonly binDirectory?: string
   /** Server settings that replace or add to `DEFAULT_SETTINGS`. */
   readonly settings?: Readonly<Record<string, string>>
   /** @default a free one */
@@ -38,7 +40,7 @@ const DEFAULT_SETTINGS: Readonly<Record<string, string>> = {
   timezone: 'UTC',
   log_timezone: 'UTC',
 }
-const READY = 'database system is ready to accept connections'
+const READY = /database system is ready to accept (?:read-only )?connections/
 const START_PATIENCE_MS = 30_000
 const STOP_PATIENCE_MS = 15_000
 const POLL_MS = 10
@@ -47,11 +49,26 @@ const LOG_LINES_SHOWN = 20
 const SIGNALS = { fast: 'SIGINT', immediate: 'SIGQUIT' } as const
 
 /** Starts a server with an empty database `postgres` and a superuser `postgres` who needs no password. */
-export async function startPostgres(options: PostgresServerOptions = {}): Promise<PostgresServer> {
+export function startPostgres(options: PostgresServerOptions = {}): Promise<PostgresServer> {
+  return startServer(options, (server) => server.initialise())
+}
+
+/** Starts a hot standby that streams from the primary. npm's servers lack the program that it takes. */
+export function startStandby(
+  primary: PostgresServer,
+  options: PostgresServerOptions,
+): Promise<PostgresServer> {
+  return startServer(options, (server) => server.copyFrom(primary))
+}
+
+async function startServer(
+  options: PostgresServerOptions,
+  initialise: (server: PostgresServer) => Promise<void>,
+): Promise<PostgresServer> {
   const folder = new GuardedFolder(serverAccount())
   try {
     const server = new PostgresServer(folder, options)
-    await server.initialise()
+    await initialise(server)
     await server.start()
     return server
   } catch (error) {
@@ -62,9 +79,9 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
 
 export class PostgresServer implements AsyncDisposable {
   readonly host: string = HOST
-  readonly major: PostgresMajor
   readonly binDirectory: string
   readonly dataDirectory: string
+  readonly #name: string
   readonly #folder: GuardedFolder
   readonly #logFile: string
   readonly #settings: Readonly<Record<string, string>>
@@ -74,9 +91,12 @@ export class PostgresServer implements AsyncDisposable {
   #wasKilled = false
   #isRemoved = false
 
-  constructor(folder: GuardedFolder, { major = 18, settings = {}, port }: PostgresServerOptions) {
-    this.major = major
-    this.binDirectory = prepareBinaries(major, serverAccount(), folder.path)
+  constructor(
+    folder: GuardedFolder,
+    { major = 18, binDirectory, settings = {}, port }: PostgresServerOptions,
+  ) {
+    this.binDirectory = binDirectory ?? prepareBinaries(major, serverAccount(), folder.path)
+    this.#name = binDirectory ?? `embedded PostgreSQL ${major}`
     this.dataDirectory = join(folder.path, 'data')
     this.#folder = folder
     this.#logFile = join(folder.path, 'log')
@@ -106,9 +126,15 @@ export class PostgresServer implements AsyncDisposable {
   async initialise(): Promise<void> {
     const account = ['--auth=trust', '--username=postgres']
     const storage = ['--encoding=UTF8', '--locale=C', '--no-sync']
-    const initdb = this.#run('initdb', [`--pgdata=${this.dataDirectory}`, ...account, ...storage])
-    const code = await endOf(initdb)
-    if (code !== 0) throw this.#failure(`initdb ended with ${code}`)
+    await this.#finish('initdb', [`--pgdata=${this.dataDirectory}`, ...account, ...storage])
+  }
+
+  /** In the place of `initialise`. */
+  async copyFrom({ host, port }: PostgresServer): Promise<void> {
+    const source = [`--host=${host}`, `--port=${port}`, '--username=postgres', '--no-password']
+    const speed = ['--checkpoint=fast', '--no-sync']
+    const target = `--pgdata=${this.dataDirectory}`
+    await this.#finish('pg_basebackup', [...source, ...speed, target, '--write-recovery-conf'])
   }
 
   /** Starts the server on its data directory, again after `shutdown` or `kill`. */
@@ -177,7 +203,7 @@ export class PostgresServer implements AsyncDisposable {
     ended.catch(() => {})
 
     const deadline = Date.now() + START_PATIENCE_MS
-    while (!this.#recentLog().includes(READY)) {
+    while (!READY.test(this.#recentLog())) {
       const code = await Promise.race([ended, delay(POLL_MS, 'starting' as const)])
       if (code !== 'starting') throw this.#failure(`ended with ${code} before it was ready`)
       if (Date.now() > deadline) {
@@ -188,6 +214,11 @@ export class PostgresServer implements AsyncDisposable {
     await connectOnce(port)
     this.#wasKilled = false
     postmaster.unref()
+  }
+
+  async #finish(program: string, args: readonly string[]): Promise<void> {
+    const code = await endOf(this.#run(program, args))
+    if (code !== 0) throw this.#failure(`could not be prepared: ${program} ended with ${code}`)
   }
 
   #run(program: string, args: readonly string[]): ChildProcess {
@@ -215,7 +246,7 @@ export class PostgresServer implements AsyncDisposable {
   #failure(what: string): Error {
     const lines = this.#recentLog().trimEnd().split('\n').slice(-LOG_LINES_SHOWN)
     return new Error(
-      `embedded PostgreSQL ${this.major} ${what}; set DATABASE_URL to use a server of your own. Its last words:\n` +
+      `${this.#name} ${what}; set DATABASE_URL to use a server of your own. Its last words:\n` +
         lines.map((line) => `  ${line}`).join('\n'),
     )
   }
