@@ -20,7 +20,7 @@ async function dropSchemas(url: string): Promise<string[]> {
   await client.connect()
   try {
     const { rows } = await client.query<{ name: string }>(
-      `select nspname as name from pg_namespace where nspname = $1 or starts_with(nspname, $1 || '_')`,
+      `select nspname as name from pg_namespace where starts_with(nspname, $1 || '_')`,
       [SCHEMA],
     )
     for (const { name } of rows) await client.query(`drop schema ${pg.escapeIdentifier(name)} cascade`)

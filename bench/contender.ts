@@ -24,7 +24,7 @@ export interface Contender {
 
 export interface Address {
   readonly url: string
-  /** Where those that use PostgreSQL keep their tables. */
+  /** Where those that use PostgreSQL keep their tables, and the channel of those that notify. */
   readonly schema: string
 }
 
@@ -41,6 +41,11 @@ export const LOCAL_ENTRIES = 4096
 /** What a benchmark writes is found under these names, so that it can be removed from a server that others use, too. */
 export const SCHEMA = 'postgres_cache_bench'
 export const KEY_PREFIX = 'postgres-cache-bench:'
+
+/** Each has its own, so that none hears of what another writes. */
+export function schemaOf(contender: string): string {
+  return `${SCHEMA}_${contender.replaceAll('-', '_')}`
+}
 
 /** Name and version of an installed package. */
 export function packageVersion(name: string): string {

@@ -1,7 +1,7 @@
 // Who may be timed: those whose server is there and who pass the check of correctness.
 
 import { infoOf, type ContenderName } from './contenders.ts'
-import { SCHEMA, type Versions } from './contender.ts'
+import { schemaOf, type Versions } from './contender.ts'
 import { failureText } from './failure-text.ts'
 import { Fleet } from './fleet.ts'
 import type { Servers } from './servers/servers.ts'
@@ -23,7 +23,11 @@ export async function checkEntrants(names: readonly ContenderName[], servers: Se
       continue
     }
     try {
-      await using fleet = await Fleet.open({ contender: name, address: { url, schema: SCHEMA }, clients: 2 })
+      await using fleet = await Fleet.open({
+        contender: name,
+        address: { url, schema: schemaOf(name) },
+        clients: 2,
+      })
       fit.set(name, await fleet.runIn(0, 'check', null))
     } catch (error) {
       leftOut.set(name, failureText(error))

@@ -1,6 +1,6 @@
 // What a scenario measures on: the servers, and fleets of client processes that are kept until the scenario is over.
 
-import { type Address, SCHEMA } from './contender.ts'
+import { type Address, schemaOf } from './contender.ts'
 import { infoOf, type ContenderName } from './contenders.ts'
 import { Fleet, type FleetOptions } from './fleet.ts'
 import { type Delay, Link } from './network/link.ts'
@@ -31,7 +31,7 @@ export class Stage implements AsyncDisposable {
   }
 
   addressOf(contender: ContenderName): Address {
-    return { url: this.#serverOf(contender).url, schema: SCHEMA }
+    return { url: this.#serverOf(contender).url, schema: schemaOf(contender) }
   }
 
   /** The address of the contender's server by a slow way. */

@@ -1,4 +1,4 @@
-// postgres-cache as it comes: all options at their defaults, but for the schema.
+// postgres-cache as it comes: all options at their defaults, but for schema and channel.
 
 import { type CacheOptions, PostgresCache } from 'postgres-cache'
 import pg from 'pg'
@@ -17,7 +17,7 @@ export class PostgresCacheContender implements Contender {
   constructor(name: string, { url, schema }: Address, options: CacheOptions = {}) {
     this.name = name
     this.#url = url
-    this.#cache = new PostgresCache({ connectionString: url, schema, ...options })
+    this.#cache = new PostgresCache({ connectionString: url, schema, notifyChannel: schema, ...options })
     this.#cache.on('error', ({ error }) => {
       this.#failure ??= error
     })

@@ -32,6 +32,7 @@ export async function localHits(
   await using cache = new PostgresCache({
     connectionString: address.url,
     schema: address.schema,
+    notifyChannel: address.schema,
     local: { values },
     maxStaleness: '1h', // no sync may interrupt the loop
   })

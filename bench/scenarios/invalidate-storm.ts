@@ -1,6 +1,7 @@
 // What it costs the writers that others are told.
 
 import pg from 'pg'
+import type { Address } from '../contender.ts'
 import type { MixOutput } from '../jobs/mix.ts'
 import { mixFigures } from '../load-figures.ts'
 import type { Scenario } from '../scenario.ts'
@@ -14,7 +15,6 @@ const LISTENERS = { processes: 2, clients: 16 }
 const WRITES_PER_SECOND = 300 // of each writer
 const SET = { set: 'storm', keys: 2_000, bytes: 100, ttlMs: 600_000 }
 const DURATION_MS = { quick: 1_000, full: 10_000 }
-const CHANNEL = 'cache_events'
 
 export const invalidateStorm: Scenario<StormCell> = {
   name: 'invalidate-storm',
@@ -56,7 +56,7 @@ export const invalidateStorm: Scenario<StormCell> = {
     const address = stage.addressOf(contender)
     const counted = (): Promise<StormResult> =>
       contender === 'postgres-cache'
-        ? countingNotifications(address.url, storm)
+        ? countingNotifications(address, storm)
         : storm().then((outputs) => ({ outputs, notifications: undefined }))
     const { result, serverCpuMs } = await stage.watchingServer(contender, () =>
       hints === 'muted' ? mutingHints(address, counted) : counted(),
@@ -75,14 +75,14 @@ interface StormResult {
 }
 
 async function countingNotifications(
-  url: string,
+  { url, schema }: Address,
   storm: () => Promise<readonly MixOutput[]>,
 ): Promise<StormResult> {
   const listener = new pg.Client(url)
   let notifications = 0
   listener.on('notification', () => (notifications += 1))
   await listener.connect()
-  await listener.query(`listen ${CHANNEL}`)
+  await listener.query(`listen ${pg.escapeIdentifier(schema)}`)
   try {
     const outputs = await storm()
     return { outputs, notifications }

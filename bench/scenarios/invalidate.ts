@@ -44,15 +44,12 @@ export const invalidate: Scenario<InvalidateCell> = {
 
   async measure(stage, contender, { listeners: count, load }) {
     const processes = Math.min(MAX_LISTENER_PROCESSES, count)
-    const listeners = await stage.fleet(contender, {
-      role: 'listeners',
-      processes,
-      clients: count / processes,
-    })
-    const writer = await stage.fleet(contender, { role: 'writer' })
-    if (load === 'idle') return overwrites(stage, contender, writer, listeners, IDLE_PAUSE_MS)
+    // Closed after each measurement: listeners of another cell would hear of every write, too.
+    await using listeners = await stage.openFleet(contender, { processes, clients: count / processes })
+    await using writer = await stage.openFleet(contender)
+    if (load === 'idle') return await overwrites(stage, contender, writer, listeners, IDLE_PAUSE_MS)
 
-    const loader = await stage.fleet(contender, { role: 'load' })
+    await using loader = await stage.openFleet(contender)
     await stage.once(`fill ${contender}`, async () => loader.runIn(0, 'fill', LOAD))
     const over = new AbortController()
     const loading = keepWriting(loader, over.signal)

@@ -14,8 +14,8 @@ type SaturateCell = {
 // With a local cache all keys fit into it; without one a few hundred callers hardly ever meet on a key.
 const KEYS = { off: 20_000, on: 2_000 }
 const TTL_MS = 3_600_000
-const DURATION_MS = { quick: 250, full: 1_000 }
-const WARM_UP_MS = { quick: 150, full: 400 }
+const DURATION_MS = { quick: 250, full: 800 }
+const WARM_UP_MS = { quick: 150, full: 300 }
 
 export const saturate: Scenario<SaturateCell> = {
   name: 'saturate',

@@ -2,7 +2,7 @@
 
 import pg from 'pg'
 import { PostgresCache } from 'postgres-cache'
-import { type Address, SCHEMA } from '../contender.ts'
+import { type Address, schemaOf } from '../contender.ts'
 import type { Stage } from '../stage.ts'
 import { keyOf, valueOf } from '../values.ts'
 
@@ -24,10 +24,11 @@ export const SCALE_SET = 'scale'
 /** An empty store, dropped when the scenario is over. */
 export async function openStore(stage: Stage, name: string): Promise<ScaleStore> {
   const { url } = stage.addressOf('postgres-no-local-cache')
-  const schema = `${SCHEMA}_${name}`
+  const schema = schemaOf(`scale-${name}`)
   const cache = new PostgresCache({
     connectionString: url,
     schema,
+    notifyChannel: schema,
     local: false,
     queryTimeout: QUERY_TIMEOUT,
   })

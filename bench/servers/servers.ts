@@ -25,7 +25,7 @@ const POSTGRES_SETTINGS = {
   fsync: 'on',
   full_page_writes: 'on',
   synchronous_commit: 'on',
-  max_connections: '600',
+  max_connections: '1000',
   shared_buffers: `${Math.max(128, Math.round(totalmem() / 1024 ** 2 / 4))}MB`, // the usual quarter
   max_wal_size: '4GB',
 }
