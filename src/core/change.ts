@@ -24,7 +24,7 @@ export type Hint =
   | { readonly kind: 'unknown'; readonly reason: string }
 
 /** The `v` of every payload. A release that changes a meaning counts it up, and older listeners sync instead. */
-export const HINT_FORMAT = 1
+const HINT_FORMAT = 1
 
 /**
  * Reads a payload: JSON with the sender's address `a` ("schema.prefix"), the format `v`, and one of

@@ -126,7 +126,11 @@ describe('wrong input', () => {
     expect(await cache.getMany(['before', 'after', 'k'], { fresh: true })).toEqual([code, code, undefined])
   })
 
-  it('is refused before the database sees it', async () => {
+  it('is refused before the database sees it', async ({ skip }) => {
+    const [server] = await query<{ version: number }>(
+      `select current_setting('server_version_num')::integer as version`,
+    )
+    skip((server?.version ?? 0) < 150_000, 'before PostgreSQL 15 statistics cannot be flushed on demand')
     await cache.connect()
     const before = await transactionCount()
     for (const [, code, call] of BAD_CALLS)
