@@ -2,12 +2,14 @@
 
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
+import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Address } from './contender.ts'
 import type { Reply, Request } from './client.ts'
 import type { ContenderName } from './contenders.ts'
 import type { JobInput, JobName, JobOutput } from './jobs.ts'
 
+const PATIENCE_MS = 120_000
 const CLIENT = fileURLToPath(new URL('client.ts', import.meta.url))
 
 export interface FleetOptions {
@@ -80,6 +82,12 @@ export class Fleet implements AsyncDisposable {
   }
 }
 
+/** A client that hangs must not keep the others from being measured. */
+function patienceMs(request: Request): number {
+  const input: { readonly ms?: number } = request.kind === 'run' ? (request.input ?? {}) : {}
+  return PATIENCE_MS + (input.ms ?? 0)
+}
+
 class ClientProcess {
   readonly #child: ChildProcess
   readonly #ended: Promise<never>
@@ -97,9 +105,18 @@ class ClientProcess {
   async send(request: Request): Promise<unknown> {
     const replied = once(this.#child, 'message') as Promise<[Reply]>
     this.#child.send(request)
-    const [reply] = await Promise.race([replied, this.#ended])
-    if ('error' in reply) throw new Error(reply.error)
-    return reply.output
+    const patience = new AbortController()
+    const late = delay(patienceMs(request), 'late' as const, { signal: patience.signal })
+    try {
+      const answer = await Promise.race([replied, this.#ended, late])
+      if (answer === 'late') throw new Error(`a client process did not answer a request to ${request.kind}`)
+      const [reply] = answer
+      if ('error' in reply) throw new Error(reply.error)
+      return reply.output
+    } finally {
+      late.catch(() => {})
+      patience.abort()
+    }
   }
 
   kill(): void {
