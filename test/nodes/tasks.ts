@@ -1,16 +1,32 @@
 // What a process of its own can be told to do. Arguments and results travel as JSON.
 
+import { EventEmitter, once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Client } from 'pg'
 import { type CacheOptions, PostgresCache } from '../../src/index.ts'
 
 let cache: PostgresCache | undefined
-/** Keys that have left the local cache since they were held. */
-const evicted = new Set<string>()
+/** When keys left the local cache since they were held, by the clock that all processes of a machine share. */
+const evicted = new Map<string, bigint>()
+const last = { flush: 0n, sync: 0n }
+const news = new EventEmitter()
+
+function note(change: () => void): void {
+  change()
+  news.emit('news')
+}
 
 function opened(): PostgresCache {
   if (cache === undefined) throw new Error('open comes first')
   return cache
+}
+
+async function until<T>(found: () => T | undefined): Promise<T> {
+  for (;;) {
+    const result = found()
+    if (result !== undefined) return result
+    await once(news, 'news')
+  }
 }
 
 /** A loader that takes its time and is counted where everybody can see it. */
@@ -26,7 +42,10 @@ async function load(url: string, key: string, ms: number): Promise<string> {
 export const tasks = {
   async open(options: CacheOptions): Promise<void> {
     cache = new PostgresCache(options)
-    cache.on('evicted', ({ key }) => evicted.add(key))
+    const now = (): bigint => process.hrtime.bigint()
+    cache.on('evicted', ({ key }) => note(() => evicted.set(key, now())))
+    cache.on('flushed', () => note(() => (last.flush = now())))
+    cache.on('synced', () => note(() => (last.sync = now())))
     await cache.connect()
   },
 
@@ -52,19 +71,21 @@ export const tasks = {
   async hold({ key, value }: { key: string; value: unknown }): Promise<void> {
     while (opened().peek(key) !== value) await opened().get(key, { fresh: true })
     evicted.delete(key)
+    last.flush = 0n
   },
 
   /** What is found once the local cache has let go of the key. */
   async getEvicted(key: string): Promise<unknown> {
-    while (!evicted.has(key)) {
-      await new Promise<void>((resolve) => {
-        const off = opened().on('evicted', () => {
-          off()
-          resolve()
-        })
-      })
-    }
+    await until(() => evicted.get(key))
     return opened().get(key)
+  },
+
+  /** When the local cache let go of the key, in nanoseconds; known once the sync that trails every hint is over. */
+  async evictedAt(key: string): Promise<string> {
+    // It is flushed now and then on a busy machine, where clocks seem to be stepped.
+    const at = await until(() => evicted.get(key) ?? (last.flush || undefined))
+    await until(() => last.sync > at || undefined)
+    return String(at)
   },
 
   /** The distinct values of so many concurrent callers. */
