@@ -3,19 +3,27 @@
 import { abortable } from './abortable.ts'
 import { Answers } from './answers.ts'
 import { encodeValue } from './codecs/values.ts'
-import type { Cache, CacheStats, Loader, TransactionCache, TransactionLike, Watch } from './contract.ts'
+import type { Cache, CacheStats, TransactionCache, TransactionLike, Watch } from './contract.ts'
 import { systemClock } from './core/clock.ts'
 import { type Duration, parseTtl } from './core/duration.ts'
 import type { Entry } from './core/entry.ts'
 import { assertKey, assertPrefix, assertTags } from './core/key.ts'
 import type { CacheEvents, CacheListener } from './events.ts'
+import type {
+  AsyncFunction,
+  LoadedMany,
+  Loader,
+  ManyLoader,
+  ManyValues,
+  Wrapped,
+  WrapOptions,
+} from './loader.ts'
 import {
   type CacheOptions,
   type CallOptions,
   type EntryOptions,
   type GetOptions,
   type GetOrSetOptions,
-  resolveLoadOptions,
   resolveOptions,
   resolveScanOptions,
   resolveSetEntry,
@@ -27,8 +35,10 @@ import {
   type WatchOptions,
 } from './options.ts'
 import { Namespace } from './namespace.ts'
+import { ReadThrough } from './read-through.ts'
 import { isSchemaCurrent, migrateSchema, readSchemaVersion, renderMigrations } from './schema.ts'
 import { type Parts, shutDown, wire } from './wiring.ts'
+import { wrapFunction } from './wrap.ts'
 
 /**
  * A distributed cache in PostgreSQL, with a bounded local cache in front of it that never lags more than `maxStaleness`.
@@ -42,12 +52,14 @@ import { type Parts, shutDown, wire } from './wiring.ts'
 export class PostgresCache implements Cache {
   readonly #parts: Parts
   readonly #answers: Answers
+  readonly #readThrough: ReadThrough
   #closing: Promise<void> | undefined
 
   /** Throws `invalid-option`. Connects on first use. */
   constructor(options: CacheOptions = {}) {
     this.#parts = wire(resolveOptions(options), systemClock)
     this.#answers = new Answers(this.#parts)
+    this.#readThrough = new ReadThrough(this.#parts, this.#answers)
   }
 
   /** Installs or upgrades the schema; resolves to its version. Idempotent, and safe in many processes at once. */
@@ -152,26 +164,19 @@ export class PostgresCache implements Cache {
     loader: Loader<T, Previous>,
     options?: GetOrSetOptions,
   ): Promise<T> {
-    const { local, reporter, loads } = this.#parts
-    const entry = options?.fresh === true ? undefined : local.hit(key)
-    const held = entry === undefined ? undefined : this.#answers.decode(entry)
-    if (held !== undefined) {
-      reporter.hit(key, 'local')
-      return held as T
-    }
-    assertKey(key)
-    const resolved = resolveLoadOptions(options, this.#parts.options)
-    // Without a server the load goes on without the store.
-    await this.#answers.tolerate(
-      'connect',
-      options,
-      async () => {},
-      () => {},
-    )
-    const { value, origin } = await loads.getOrSet(key, loader as Loader<unknown, unknown>, resolved)
-    if (origin === 'loader') reporter.missed(key)
-    else reporter.hit(key, origin)
-    return value as T
+    return this.#readThrough.getOrSet(key, loader as Loader<unknown, unknown>, options) as Promise<T>
+  }
+
+  async getOrSetMany<R extends ManyValues>(
+    keys: readonly string[],
+    loader: ManyLoader<R>,
+    options?: GetOrSetOptions,
+  ): Promise<LoadedMany<R>> {
+    return this.#readThrough.getOrSetMany(keys, loader, options) as Promise<LoadedMany<R>>
+  }
+
+  wrap<F extends AsyncFunction>(fn: F, options: WrapOptions<Parameters<F>>): Wrapped<F> {
+    return wrapFunction(this, fn, options)
   }
 
   async delete(key: string, options?: CallOptions): Promise<boolean> {

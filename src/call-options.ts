@@ -35,6 +35,8 @@ export type SetEntry<T = unknown> =
 export interface GetOrSetOptions extends EntryOptions, GetOptions {
   /** Deadline of this loader. @default the option `loadTimeout` of the cache */
   readonly loadTimeout?: Duration | undefined
+  /** Loads now, whatever is stored; a failure then rejects, and what was stored stays. @default false */
+  readonly force?: boolean | undefined
 }
 
 /** Which entries `keys()` and `entries()` list: those that match all that is given. */
@@ -73,6 +75,7 @@ export interface ResolvedSetEntry extends ResolvedSetOptions {
 export interface ResolvedLoadOptions extends ResolvedSetOptions {
   readonly loadTimeoutMs: number
   readonly fresh: boolean
+  readonly force: boolean
   readonly signal: AbortSignal | undefined
 }
 
@@ -129,6 +132,7 @@ export function resolveLoadOptions(
         ? defaults.loadTimeoutMs
         : parseTimeout(options.loadTimeout, 'loadTimeout'),
     fresh: options?.fresh === true,
+    force: options?.force === true,
     signal: options?.signal,
   }
 }

@@ -4,6 +4,15 @@ import type { Duration } from './core/duration.ts'
 import type { Entry } from './core/entry.ts'
 import type { CacheCounters, CacheEvents, CacheListener } from './events.ts'
 import type {
+  AsyncFunction,
+  LoadedMany,
+  Loader,
+  ManyLoader,
+  ManyValues,
+  Wrapped,
+  WrapOptions,
+} from './loader.ts'
+import type {
   CallOptions,
   EntryOptions,
   GetOptions,
@@ -73,6 +82,29 @@ export interface Cache {
    * const user = await cache.getOrSet('user:1', () => loadUser(1), { ttl: '2m', tags: ['users'] })
    */
   getOrSet<T, Previous = T>(key: string, loader: Loader<T, Previous>, options?: GetOrSetOptions): Promise<T>
+
+  /**
+   * The values in the order of the keys. The loader is called once, for all keys that are missing and that nobody else is
+   * loading; it returns an array in their order, or a Map of what exists, and `undefined` for the rest. Otherwise as
+   * getOrSet, key by key.
+   *
+   * @example
+   * const users = await cache.getOrSetMany(['user:1', 'user:2'], (missing) => loadUsers(missing), { ttl: '2m' })
+   */
+  getOrSetMany<R extends ManyValues>(
+    keys: readonly string[],
+    loader: ManyLoader<R>,
+    options?: GetOrSetOptions,
+  ): Promise<LoadedMany<R>>
+
+  /**
+   * The function, read through the cache: of the same type, with `invalidate(...args)` and `refresh(...args)`.
+   *
+   * @example
+   * const userById = cache.wrap(loadUser, { key: (id) => `user:${id}`, ttl: '2m' })
+   * const user = await userById(1)
+   */
+  wrap<F extends AsyncFunction>(fn: F, options: WrapOptions<Parameters<F>>): Wrapped<F>
 
   /** Whether a fresh entry was there. */
   delete(key: string, options?: CallOptions): Promise<boolean>
@@ -162,21 +194,6 @@ export interface Cache {
 
   /** Once resolved, every read here sees what was committed anywhere before the call. */
   sync(options?: CallOptions): Promise<void>
-}
-
-/** Loads the value of a missing key. Its result, or the promise's, is stored; what it throws rejects the call. */
-export type Loader<T, Previous = T> = (context: LoadContext<Previous>) => T | PromiseLike<T>
-
-export interface LoadContext<Previous = unknown> {
-  readonly key: string
-  /** Aborted at the deadline of the load, and by the caller's own signal when nobody else waits for this load. */
-  readonly signal: AbortSignal
-  /** The stale value that is about to be replaced, where there is one. */
-  readonly previous: Previous | undefined
-  /** Changes what is kept beside the value: for a ttl or tags that only the loaded data tells. */
-  readonly set: (options: EntryOptions) => void
-  /** Returns `value` unchanged; if the loader returns it, the callers get it and nothing is stored. */
-  readonly skip: <V>(value: V) => V
 }
 
 /** Counters since the cache was made, and what it holds now. */

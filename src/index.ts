@@ -2,15 +2,18 @@
 
 export { PostgresCache } from './cache.ts'
 export { NullCache } from './null-cache.ts'
+export type { Cache, CacheStats, TransactionCache, TransactionLike, Watch } from './contract.ts'
 export type {
-  Cache,
-  CacheStats,
+  AsyncFunction,
   LoadContext,
+  LoadedMany,
   Loader,
-  TransactionCache,
-  TransactionLike,
-  Watch,
-} from './contract.ts'
+  ManyLoadContext,
+  ManyLoader,
+  ManyValues,
+  Wrapped,
+  WrapOptions,
+} from './loader.ts'
 export { CacheError, type CacheErrorCode, isCacheError } from './core/errors.ts'
 export type { Duration } from './core/duration.ts'
 export type { Entry } from './core/entry.ts'

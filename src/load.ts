@@ -1,126 +1,117 @@
-// getOrSet behind a miss: one load per key in the process, usually one in the cluster, fenced by the snapshot it began with.
-//
-// A load, step by step
-//   read      the batched read; a fresh entry ends it here
-//   claim     the lock, then in a later statement a read that proves the miss and gives the token
-//   wait      another process loads: sleep until it is done, look again, and after lockTimeout go on without the lock
-//   run       the loader, under its deadline; no connection is held meanwhile
-//   fill      stores the value unless something that the loader could not see has happened to the key or its tags
-//   release   the lock, after the fill was answered
+// getOrSet behind a miss: who shares a load with whom, and who waits for how long. What a load does is in load-steps.ts.
 
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { Codec } from './codecs/codec.ts'
-import { decodeValue, encodeValue } from './codecs/values.ts'
-import type { Loader } from './contract.ts'
-import type { Clock } from './core/clock.ts'
-import { CacheError, isCacheError } from './core/errors.ts'
-import { isFresh, type StoredEntry } from './core/entry.ts'
-import type { Reporter } from './events.ts'
-import type { Background } from './memory/background.ts'
+import { CacheError } from './core/errors.ts'
+import { Load, type LoadFlight, type LoadResult } from './load-flight.ts'
+import type { LoadSteps } from './load-steps.ts'
 import type { LocalView } from './memory/coherence.ts'
 import type { Flights } from './memory/flights.ts'
-import type { Token } from './memory/tokens.ts'
-import type { ValueMode } from './memory/value-modes.ts'
-import type { LoadLocks } from './postgres/locks.ts'
-import type { World } from './postgres/store.ts'
 import type { ResolvedLoadOptions } from './options.ts'
-import type { Reader, StoredRead } from './read.ts'
-import { RunningLoad, runUnderDeadline } from './running-load.ts'
-import type { Writer } from './write.ts'
-
-// A killed winner signals nobody.
-const LOOK_AGAIN_MS = 500
-
-export interface LoadResult {
-  readonly value: unknown
-  readonly origin: 'store' | 'loader' | 'stale'
-}
-
-export interface LoadsOptions {
-  readonly reader: Reader
-  readonly writer: Writer
-  readonly local: LocalView
-  readonly locks: () => LoadLocks
-  readonly reporter: Reporter
-  readonly background: Background
-  readonly clock: Clock
-  readonly codec: Codec
-  readonly maxValueBytes: number
-  readonly lockTimeoutMs: number
-  readonly mode: ValueMode
-}
-
-interface Load {
-  readonly key: string
-  readonly loader: Loader<unknown, unknown>
-  readonly options: ResolvedLoadOptions
-  readonly controller: AbortController
-  waiters: number
-}
-
-/** A miss: what the value will be stored under, and what may be served if it cannot be had. */
-interface Miss {
-  readonly token: Token
-  readonly world: World
-  /** Null: nothing can be cached. */
-  readonly snapshot: string | null
-  readonly stale: StoredEntry | null
-}
+import type { Loaded, Missing, RunLoader } from './running-load.ts'
 
 export class Loads {
-  readonly #options: LoadsOptions
+  readonly #steps: LoadSteps
+  readonly #local: LocalView
   readonly #flights: Flights<LoadResult>
-  readonly #running = new Map<Promise<LoadResult>, Load>()
+  readonly #underWay = new Map<Promise<LoadResult>, LoadFlight>()
+  /** Forced loads whose loader was not called yet. */
+  readonly #forced = new Map<string, LoadFlight>()
+  readonly #running = new Set<Promise<void>>()
   /** The keys whose loaders the current call runs inside of. */
   readonly #inside = new AsyncLocalStorage<readonly string[]>()
 
-  constructor(options: LoadsOptions, flights: Flights<LoadResult>) {
-    this.#options = options
+  constructor(steps: LoadSteps, local: LocalView, flights: Flights<LoadResult>) {
+    this.#steps = steps
+    this.#local = local
     this.#flights = flights
   }
 
-  async getOrSet(
-    key: string,
-    loader: Loader<unknown, unknown>,
-    options: ResolvedLoadOptions,
-  ): Promise<LoadResult> {
-    if (this.#inside.getStore()?.includes(key) === true) {
-      const message = `the loader of key ${JSON.stringify(key)} asked for the key that it is loading: load the value directly instead`
-      throw new CacheError('reentrant-load', message, { key })
-    }
-    if (options.fresh) this.#flights.detach(key)
-    const flight = this.#options.local.mayJoin(key)
-      ? this.#flights.join(key, () => this.#start(key, loader, options))
-      : this.#start(key, loader, options)
-    return this.#await(flight, options.signal)
+  /** Results in the order of the keys, which are distinct. One statement reads them, and one call of the loader loads what is missing. */
+  async get(keys: readonly string[], run: RunLoader, options: ResolvedLoadOptions): Promise<LoadResult[]> {
+    for (const key of keys) this.#refuseReentrance(key)
+    const flights = this.#board(keys, run, options)
+    return Promise.all(flights.map((flight) => this.#await(flight, options.signal)))
   }
 
   /** Waits for the loads under way. */
   async drain(): Promise<void> {
-    while (this.#running.size > 0) await Promise.allSettled(this.#running.keys())
+    while (this.#running.size > 0) await Promise.all(this.#running)
   }
 
-  #start(key: string, loader: Loader<unknown, unknown>, options: ResolvedLoadOptions): Promise<LoadResult> {
-    const load: Load = { key, loader, options, controller: new AbortController(), waiters: 0 }
-    const running: Promise<LoadResult> = this.#load(load).finally(() => this.#running.delete(running))
-    this.#running.set(running, load)
-    return running
+  #refuseReentrance(key: string): void {
+    if (this.#inside.getStore()?.includes(key) !== true) return
+    const message = `the loader of key ${JSON.stringify(key)} asked for the key that it is loading: load the value directly instead`
+    throw new CacheError('reentrant-load', message, { key })
+  }
+
+  /** The flights that can be joined, and a new load for the other keys. */
+  #board(keys: readonly string[], run: RunLoader, options: ResolvedLoadOptions): LoadFlight[] {
+    const joined = new Map<string, LoadFlight>()
+    for (const key of keys) {
+      if (options.fresh) this.#flights.detach(key)
+      const flight = options.force ? this.#forced.get(key) : this.#find(key)
+      if (flight !== undefined) joined.set(key, flight)
+    }
+    const others = keys.filter((key) => !joined.has(key))
+    if (others.length > 0)
+      for (const flight of this.#start(others, run, options)) joined.set(flight.key, flight)
+    return keys.map((key) => joined.get(key) as LoadFlight)
+  }
+
+  #find(key: string): LoadFlight | undefined {
+    const underWay = this.#local.mayJoin(key) ? this.#flights.find(key) : undefined
+    return underWay && this.#underWay.get(underWay)
+  }
+
+  #start(keys: readonly string[], run: RunLoader, options: ResolvedLoadOptions): readonly LoadFlight[] {
+    const load = new Load(keys, (missing, signal) => this.#call(load, run, missing, signal), options)
+    for (const flight of load.flights) this.#register(flight, options)
+    const running: Promise<void> = this.#steps
+      .take(load)
+      .catch((error: unknown) => load.fail(error))
+      .finally(() => this.#running.delete(running))
+    this.#running.add(running)
+    return load.flights
+  }
+
+  #register(flight: LoadFlight, { force }: ResolvedLoadOptions): void {
+    const { key, result } = flight
+    // What is stored may be fresh: nobody but those who asked for it waits for a forced load.
+    if (force) this.#forced.set(key, flight)
+    else if (this.#local.mayJoin(key)) this.#flights.begin(key, result)
+    this.#underWay.set(result, flight)
+    const land = (): void => {
+      this.#flights.land(key, result)
+      this.#underWay.delete(result)
+      this.#unforce(flight)
+    }
+    // Registered before any caller's own reaction: whoever continues from this flight starts a new one.
+    result.then(land, land)
+  }
+
+  #unforce(flight: LoadFlight): void {
+    if (this.#forced.get(flight.key) === flight) this.#forced.delete(flight.key)
+  }
+
+  #call(load: Load, run: RunLoader, missing: readonly Missing[], signal: AbortSignal): Promise<Loaded[]> {
+    for (const flight of load.flights) this.#unforce(flight)
+    const chain = [...(this.#inside.getStore() ?? []), ...missing.map(({ key }) => key)]
+    return this.#inside.run(chain, () => run(missing, signal))
   }
 
   // A caller that gives up leaves the load to the others; the last one takes it along.
-  async #await(flight: Promise<LoadResult>, signal: AbortSignal | undefined): Promise<LoadResult> {
-    const load = this.#running.get(flight)
-    if (load === undefined || signal === undefined) {
-      if (load !== undefined) load.waiters = Infinity
-      return flight
+  async #await(flight: LoadFlight, signal: AbortSignal | undefined): Promise<LoadResult> {
+    if (signal === undefined) {
+      flight.waiters = Infinity
+      return flight.result
     }
-    load.waiters++
+    flight.waiters++
     let giveUp = (): void => {}
     const aborted = new Promise<never>((_, reject) => {
       giveUp = () => {
-        if (--load.waiters === 0) {
-          this.#flights.detach(load.key)
-          load.controller.abort(signal.reason)
+        if (--flight.waiters === 0) {
+          this.#flights.land(flight.key, flight.result)
+          flight.load.abandoned(signal.reason)
         }
         reject(signal.reason as Error)
       }
@@ -128,173 +119,9 @@ export class Loads {
       else signal.addEventListener('abort', giveUp, { once: true })
     })
     try {
-      return await Promise.race([flight, aborted])
+      return await Promise.race([flight.result, aborted])
     } finally {
       signal.removeEventListener('abort', giveUp)
     }
-  }
-
-  async #load(load: Load): Promise<LoadResult> {
-    const { local } = this.#options
-    const token = local.open(load.key)
-    let read: StoredRead
-    try {
-      read = await this.#options.reader.fetch(load.key)
-    } catch (error) {
-      local.abandon(token)
-      return this.#loadWithoutStore(load, error)
-    }
-    const found = this.#settleIfFresh(token, read)
-    if (found !== null) return found
-    return this.#loadOnce(load, { ...read, token, stale: read.entry })
-  }
-
-  // The store is gone: the service goes on, one load per key in this process.
-  async #loadWithoutStore(load: Load, cause: unknown): Promise<LoadResult> {
-    if (!isCacheError(cause)) throw cause
-    this.#options.reporter.report('error', { error: cause, operation: 'read' })
-    return this.#runLoader(load, null)
-  }
-
-  async #loadOnce(load: Load, first: Miss): Promise<LoadResult> {
-    const { key } = load
-    const locks = this.#options.locks()
-    const giveUpAt = this.#options.clock.monotonic() + this.#options.lockTimeoutMs
-    let miss = first
-    let enlisted = false
-    try {
-      for (;;) {
-        const claim = await this.#claim(locks, load, miss)
-        if (claim === null || 'value' in claim) return claim ?? (await this.#runLoader(load, miss))
-        miss = claim.miss
-        if (claim.held) return await this.#loadHolding(locks, load, miss)
-
-        const left = giveUpAt - this.#options.clock.monotonic()
-        if (left <= 0) return this.#serveStale(miss) ?? (await this.#runLoader(load, miss))
-        if (enlisted) await locks.sleep(key, Math.min(left, LOOK_AGAIN_MS), claim.heard)
-        else await locks.enlist(key).catch(() => {}) // without the session, sleepers look again by themselves
-        enlisted = true
-      }
-    } finally {
-      if (enlisted) locks.delist(key)
-    }
-  }
-
-  /** Null: no lock is to be had. A result: somebody else has loaded it meanwhile. */
-  async #claim(
-    locks: LoadLocks,
-    load: Load,
-    miss: Miss,
-  ): Promise<LoadResult | { held: boolean; heard: number; miss: Miss } | null> {
-    const { local } = this.#options
-    const token = local.open(load.key)
-    const claim = await locks.claim(load.key).catch(() => null)
-    // A session that a failover left behind reads another server than the pool.
-    if (claim === null || claim.read.world !== miss.world) {
-      local.abandon(token)
-      if (claim?.held === true) this.#releaseLater(locks, load.key)
-      return null
-    }
-    local.abandon(miss.token)
-    const [entry = null] = claim.read.entries
-    const found = this.#settleIfFresh(token, { ...claim.read, entry })
-    const { held, heard } = claim
-    if (found === null) return { held, heard, miss: { ...claim.read, token, stale: entry } }
-    if (held) this.#releaseLater(locks, load.key)
-    return found
-  }
-
-  async #loadHolding(locks: LoadLocks, load: Load, miss: Miss): Promise<LoadResult> {
-    try {
-      return await this.#runLoader(load, miss)
-    } finally {
-      this.#releaseLater(locks, load.key)
-    }
-  }
-
-  #releaseLater(locks: LoadLocks, key: string): void {
-    void this.#options.background.run(() => locks.release(key))
-  }
-
-  /** Runs the loader and stores what it returns; `miss` null: the store is gone. */
-  async #runLoader(load: Load, miss: Miss | null): Promise<LoadResult> {
-    const { reporter, clock, local } = this.#options
-    const { key, controller } = load
-    const started = clock.monotonic()
-    const context = new RunningLoad(key, controller.signal, this.#previous(miss), load.options)
-    let value: unknown
-    try {
-      const chain = [...(this.#inside.getStore() ?? []), key]
-      value = await this.#inside.run(chain, () =>
-        runUnderDeadline({ ...load, loadTimeoutMs: load.options.loadTimeoutMs }, context),
-      )
-    } catch (error) {
-      reporter.report('load-failed', { key, error })
-      const stale = miss === null ? this.#lastKnown(key) : this.#serveStale(miss)
-      if (stale !== null) return stale
-      if (miss !== null) local.abandon(miss.token)
-      throw error
-    }
-    const stored = miss !== null && (await this.#fill(miss, value, context))
-    reporter.report('loaded', { key, ms: clock.monotonic() - started, stored })
-    return { value, origin: 'loader' }
-  }
-
-  async #fill({ token, world, snapshot }: Miss, value: unknown, context: RunningLoad): Promise<boolean> {
-    const { writer, codec, maxValueBytes, local, reporter } = this.#options
-    if (value === undefined || world === null || snapshot === null || context.skips(value)) {
-      local.forget(token)
-      return false
-    }
-    try {
-      const encoded = encodeValue(codec, value, { key: token.key, maxValueBytes })
-      return await writer.fill(token, { world, snapshot }, encoded, context.resolve())
-    } catch (error) {
-      local.forget(token)
-      if (!isCacheError(error)) throw error
-      // A value of the wrong type is a mistake in the code; one that is too large comes from the data.
-      if (error.code === 'invalid-value') throw error
-      reporter.report('error', { error, operation: 'fill' })
-      return false
-    }
-  }
-
-  /** The entry that ends the load, let into the local cache; null, and the token stays open, for a miss. */
-  #settleIfFresh(token: Token, read: StoredRead): LoadResult | null {
-    if (read.entry === null || !isFresh(read.entry)) return null
-    const found = this.#decode(read.entry)
-    if (found === null) return null
-    this.#options.reader.settle(token, read)
-    return { value: found.value, origin: 'store' }
-  }
-
-  #serveStale({ token, stale }: Miss): LoadResult | null {
-    // The grace may have ended while the loader ran.
-    if (stale === null || this.#options.clock.wall() >= token.sentAt + stale.keepMs) return null
-    const found = this.#decode(stale)
-    if (found === null) return null
-    this.#options.local.forget(token)
-    return { value: found.value, origin: 'stale' }
-  }
-
-  #lastKnown(key: string): LoadResult | null {
-    const { local, mode } = this.#options
-    const entry = local.lastKnown(key)
-    return entry?.graced === true ? { value: mode.fromLocal(entry), origin: 'stale' } : null
-  }
-
-  /** What cannot be decoded here is a miss and an event. */
-  #decode(entry: StoredEntry): { readonly value: unknown } | null {
-    try {
-      return { value: decodeValue(this.#options.codec, entry) }
-    } catch (error) {
-      if (!isCacheError(error)) throw error
-      this.#options.reporter.report('error', { error, operation: 'decode' })
-      return null
-    }
-  }
-
-  #previous(miss: Miss | null): unknown {
-    return miss === null || miss.stale === null ? undefined : this.#decode(miss.stale)?.value
   }
 }

@@ -1,20 +1,22 @@
 // A part of a cache under a prefix of its own, with the same interface. It owns nothing: connections belong to the cache that it was made from.
 
-import type {
-  Cache,
-  CacheStats,
-  LoadContext,
-  Loader,
-  TransactionCache,
-  TransactionLike,
-  Watch,
-} from './contract.ts'
+import type { Cache, CacheStats, TransactionCache, TransactionLike, Watch } from './contract.ts'
 import type { Duration } from './core/duration.ts'
 import { CacheError } from './core/errors.ts'
 import type { Entry } from './core/entry.ts'
 import { expected } from './core/expected.ts'
 import { assertKey } from './core/key.ts'
 import type { CacheEvents, CacheListener } from './events.ts'
+import type {
+  AsyncFunction,
+  LoadContext,
+  LoadedMany,
+  Loader,
+  ManyLoader,
+  ManyValues,
+  Wrapped,
+  WrapOptions,
+} from './loader.ts'
 import type {
   CallOptions,
   EntryOptions,
@@ -25,6 +27,7 @@ import type {
   SetOptions,
   WatchOptions,
 } from './options.ts'
+import { wrapFunction } from './wrap.ts'
 
 export class Namespace implements Cache {
   readonly #parent: Cache
@@ -91,6 +94,31 @@ export class Namespace implements Cache {
   ): Promise<T> {
     const outside = (context: LoadContext<Previous>): T | PromiseLike<T> => loader({ ...context, key })
     return this.#parent.getOrSet<T, Previous>(this.#in(key), outside, { ...this.#defaults, ...options })
+  }
+
+  async getOrSetMany<R extends ManyValues>(
+    keys: readonly string[],
+    loader: ManyLoader<R>,
+    options?: GetOrSetOptions,
+  ): Promise<LoadedMany<R>> {
+    const outside: ManyLoader<readonly unknown[]> = async (missing, context) => {
+      const inner = missing.map((key) => this.#out(key))
+      const loaded = await loader(inner, {
+        ...context,
+        previous: new Map(Array.from(context.previous, ([key, value]) => [this.#out(key), value])),
+        set: (own, key) => context.set(own, key === undefined ? undefined : this.#in(key)),
+      })
+      return loaded instanceof Map ? inner.map((key) => loaded.get(key)) : (loaded as readonly unknown[])
+    }
+    const values = await this.#parent.getOrSetMany(this.#allIn(keys), outside, {
+      ...this.#defaults,
+      ...options,
+    })
+    return values as LoadedMany<R>
+  }
+
+  wrap<F extends AsyncFunction>(fn: F, options: WrapOptions<Parameters<F>>): Wrapped<F> {
+    return wrapFunction(this, fn, options)
   }
 
   async delete(key: string, options?: CallOptions): Promise<boolean> {

@@ -2,19 +2,20 @@
 // the real one, so that a mistake shows in development and not first in production.
 
 import { encodeValue } from './codecs/values.ts'
-import type {
-  Cache,
-  CacheStats,
-  LoadContext,
-  Loader,
-  TransactionCache,
-  TransactionLike,
-  Watch,
-} from './contract.ts'
+import type { Cache, CacheStats, TransactionCache, TransactionLike, Watch } from './contract.ts'
 import { type Duration, parseTtl } from './core/duration.ts'
 import type { Entry } from './core/entry.ts'
 import { assertKey, assertPrefix, assertTags } from './core/key.ts'
 import { type CacheEvents, type CacheListener, Reporter } from './events.ts'
+import type {
+  AsyncFunction,
+  LoadedMany,
+  Loader,
+  ManyLoader,
+  ManyValues,
+  Wrapped,
+  WrapOptions,
+} from './loader.ts'
 import { Namespace } from './namespace.ts'
 import {
   type CacheOptions,
@@ -34,6 +35,8 @@ import {
   resolveSetOptions,
   resolveWatchOptions,
 } from './options.ts'
+import { type RunLoader, runMany, runOne } from './running-load.ts'
+import { wrapFunction } from './wrap.ts'
 
 /**
  * Takes the options of a PostgresCache and connects to nothing: reads miss, loaders run every time.
@@ -96,15 +99,25 @@ export class NullCache implements Cache {
     loader: Loader<T, Previous>,
     options?: GetOrSetOptions,
   ): Promise<T> {
-    resolveLoadOptions(options, this.#options)
-    this.#miss([key], options)
-    return this.#load(loader, {
-      key,
-      signal: options?.signal ?? new AbortController().signal,
-      previous: undefined,
-      set: (kept: EntryOptions) => void resolveSetOptions(kept, this.#options),
-      skip: (value) => value,
-    })
+    const resolved = resolveLoadOptions(options, this.#options)
+    const [value] = await this.#load([key], runOne(loader as Loader<unknown, unknown>, resolved), options)
+    return value as T
+  }
+
+  async getOrSetMany<R extends ManyValues>(
+    keys: readonly string[],
+    loader: ManyLoader<R>,
+    options?: GetOrSetOptions,
+  ): Promise<LoadedMany<R>> {
+    const distinct = [...new Set(keys)]
+    const resolved = resolveLoadOptions(options, this.#options)
+    const values = await this.#load(distinct, runMany(loader, resolved), options)
+    const byKey = new Map(distinct.map((key, i) => [key, values[i]]))
+    return keys.map((key) => byKey.get(key)) as LoadedMany<R>
+  }
+
+  wrap<F extends AsyncFunction>(fn: F, options: WrapOptions<Parameters<F>>): Wrapped<F> {
+    return wrapFunction(this, fn, options)
   }
 
   async delete(key: string, options?: CallOptions): Promise<boolean> {
@@ -201,14 +214,18 @@ export class NullCache implements Cache {
     this.#check([], options)
   }
 
-  async #load<T, Previous>(loader: Loader<T, Previous>, context: LoadContext<Previous>): Promise<T> {
+  async #load(keys: readonly string[], run: RunLoader, options: CallOptions | undefined): Promise<unknown[]> {
+    this.#miss(keys, options)
+    if (keys.length === 0) return []
     const startedAt = performance.now()
     try {
-      const value = await loader(context)
-      this.#reporter.report('loaded', { key: context.key, ms: performance.now() - startedAt, stored: false })
-      return value
+      const missing = keys.map((key) => ({ key, previous: undefined }))
+      const loaded = await run(missing, options?.signal ?? new AbortController().signal)
+      const ms = performance.now() - startedAt
+      for (const key of keys) this.#reporter.report('loaded', { key, ms, stored: false })
+      return loaded.map(({ value }) => value)
     } catch (error) {
-      this.#reporter.report('load-failed', { key: context.key, error })
+      for (const key of keys) this.#reporter.report('load-failed', { key, error })
       throw error
     }
   }

@@ -1,7 +1,8 @@
 // One run of a loader: what it is handed, what it decides about storing, and its deadline.
 
-import type { LoadContext, Loader } from './contract.ts'
+import { invalid } from './core/check.ts'
 import { CacheError } from './core/errors.ts'
+import type { LoadContext, Loader, ManyLoadContext, ManyLoader } from './loader.ts'
 import {
   type EntryOptions,
   type ResolvedLoadOptions,
@@ -9,11 +10,37 @@ import {
   resolveSetOptions,
 } from './options.ts'
 
-export interface DeadlineOptions {
+/** A key to be loaded. */
+export interface Missing {
   readonly key: string
-  readonly loader: Loader<unknown, unknown>
-  readonly loadTimeoutMs: number
-  readonly controller: AbortController
+  /** The value that is about to be replaced; undefined: none. */
+  readonly previous: unknown
+}
+
+export interface Loaded {
+  readonly value: unknown
+  /** What to store it with; null: not at all. */
+  readonly keep: ResolvedSetOptions | null
+}
+
+/** Calls the loader once for all of these keys. What is loaded comes in their order. */
+export type RunLoader = (missing: readonly Missing[], signal: AbortSignal) => Promise<Loaded[]>
+
+export function runOne(loader: Loader<unknown, unknown>, options: ResolvedLoadOptions): RunLoader {
+  return async ([missing], signal) => {
+    const { key, previous } = missing as Missing
+    const context = new RunningLoad(key, signal, previous, options)
+    return [context.decide(await loader(context))]
+  }
+}
+
+export function runMany(loader: ManyLoader, options: ResolvedLoadOptions): RunLoader {
+  return async (missing, signal) => {
+    const { context, loads } = openMany(missing, signal, options)
+    const keys = missing.map(({ key }) => key)
+    const values = toValues(keys, await loader(keys, context))
+    return loads.map((load, i) => load.decide(values[i]))
+  }
 }
 
 /** What a loader is handed, and what it has decided. */
@@ -23,13 +50,20 @@ export class RunningLoad implements LoadContext {
   readonly previous: unknown
   readonly #options: ResolvedLoadOptions
   #own: EntryOptions = {}
-  #skipped: { readonly value: unknown } | undefined
+  readonly #skipped: Set<unknown>
 
-  constructor(key: string, signal: AbortSignal, previous: unknown, options: ResolvedLoadOptions) {
+  constructor(
+    key: string,
+    signal: AbortSignal,
+    previous: unknown,
+    options: ResolvedLoadOptions,
+    skipped: Set<unknown> = new Set(),
+  ) {
     this.key = key
     this.signal = signal
     this.previous = previous
     this.#options = options
+    this.#skipped = skipped
   }
 
   readonly set = (options: EntryOptions): void => {
@@ -39,15 +73,16 @@ export class RunningLoad implements LoadContext {
   }
 
   readonly skip = <V>(value: V): V => {
-    this.#skipped = { value }
+    this.#skipped.add(value)
     return value
   }
 
-  skips(value: unknown): boolean {
-    return this.#skipped !== undefined && Object.is(this.#skipped.value, value)
+  /** `undefined` is how a miss looks, and never stored. */
+  decide(value: unknown): Loaded {
+    return { value, keep: value === undefined || this.#skipped.has(value) ? null : this.#resolve() }
   }
 
-  resolve(): ResolvedSetOptions {
+  #resolve(): ResolvedSetOptions {
     const own = resolveSetOptions(this.#own, this.#options)
     return {
       ttlMs: own.ttlMs,
@@ -57,26 +92,74 @@ export class RunningLoad implements LoadContext {
   }
 }
 
+function openMany(
+  missing: readonly Missing[],
+  signal: AbortSignal,
+  options: ResolvedLoadOptions,
+): { context: ManyLoadContext; loads: RunningLoad[] } {
+  const skipped = new Set<unknown>()
+  const loads = missing.map(({ key, previous }) => new RunningLoad(key, signal, previous, options, skipped))
+  const byKey = new Map(loads.map((load) => [load.key, load]))
+  const context: ManyLoadContext = {
+    signal,
+    previous: new Map(
+      missing.filter(({ previous }) => previous !== undefined).map(({ key, previous }) => [key, previous]),
+    ),
+    set: (own, key) => {
+      const load = key === undefined ? undefined : byKey.get(key)
+      if (key !== undefined && load === undefined) throw invalid('key', 'one of the missing keys', key)
+      for (const each of load === undefined ? loads : [load]) each.set(own)
+    },
+    skip: (value) => {
+      skipped.add(value)
+      return value
+    },
+  }
+  return { context, loads }
+}
+
+function toValues(keys: readonly string[], loaded: unknown): readonly unknown[] {
+  if (loaded instanceof Map) return keys.map((key) => loaded.get(key) as unknown)
+  if (Array.isArray(loaded) && loaded.length === keys.length) return loaded
+  const got = Array.isArray(loaded) ? `an array of ${loaded.length}` : typeof loaded
+  throw new CacheError(
+    'invalid-value',
+    `Expected the loader to return a Map, or an array of ${keys.length} values in the order of the missing keys, got ${got}`,
+  )
+}
+
+export interface DeadlineOptions {
+  readonly keys: readonly string[]
+  readonly loadTimeoutMs: number
+  /** Aborted when the last caller has given up. */
+  readonly signal: AbortSignal
+}
+
 /** Runs the loader until it settles, its deadline passes, or the last caller has given up. What comes later is dropped. */
-export async function runUnderDeadline(
-  { key, loader, loadTimeoutMs, controller }: DeadlineOptions,
-  context: RunningLoad,
-): Promise<unknown> {
+export async function runUnderDeadline<T>(
+  { keys, loadTimeoutMs, signal: givenUp }: DeadlineOptions,
+  run: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  givenUp.throwIfAborted()
+  const controller = new AbortController()
   const { signal } = controller
-  let stop = (): void => {}
   const stopped = new Promise<never>((_, reject) => {
-    stop = () => reject(signal.reason as Error)
-    signal.addEventListener('abort', stop, { once: true })
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
   })
-  const timer = setTimeout(() => {
-    const message = `the loader of key ${JSON.stringify(key)} did not settle within ${loadTimeoutMs} ms: make it faster, or raise \`loadTimeout\``
-    controller.abort(new CacheError('load-timeout', message, { key, option: 'loadTimeout' }))
-  }, loadTimeoutMs)
+  const giveUp = (): void => controller.abort(givenUp.reason)
+  givenUp.addEventListener('abort', giveUp, { once: true })
+  const timer = setTimeout(() => controller.abort(loadTimeout(keys, loadTimeoutMs)), loadTimeoutMs)
   try {
-    signal.throwIfAborted()
-    return await Promise.race([loader(context), stopped])
+    return await Promise.race([run(signal), stopped])
   } finally {
     clearTimeout(timer)
-    signal.removeEventListener('abort', stop)
+    givenUp.removeEventListener('abort', giveUp)
   }
+}
+
+function loadTimeout(keys: readonly string[], ms: number): CacheError {
+  const [key] = keys.length === 1 ? keys : []
+  const what = key === undefined ? `${keys.length} keys` : `key ${JSON.stringify(key)}`
+  const message = `the loader of ${what} did not settle within ${ms} ms: make it faster, or raise \`loadTimeout\``
+  return new CacheError('load-timeout', message, { key, option: 'loadTimeout' })
 }

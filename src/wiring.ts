@@ -5,7 +5,10 @@ import { closedError, Connection } from './connection.ts'
 import type { Clock } from './core/clock.ts'
 import { Reporter } from './events.ts'
 import { Gate } from './gate.ts'
-import { type LoadResult, Loads } from './load.ts'
+import { Loads } from './load.ts'
+import type { LoadResult } from './load-flight.ts'
+import { LoadSteps } from './load-steps.ts'
+import { LoadStore } from './load-store.ts'
 import { Background } from './memory/background.ts'
 import { Budget } from './memory/budget.ts'
 import { Coherence, type LocalView } from './memory/coherence.ts'
@@ -112,22 +115,26 @@ export function wire(options: ResolvedOptions, clock: Clock): Parts {
     reporter,
     background,
   })
-  const loads = new Loads(
-    {
-      reader,
-      writer,
-      local,
-      locks: () => connection.locks,
-      reporter,
-      background,
-      clock,
-      codec: options.codec,
-      maxValueBytes: options.maxValueBytes,
-      lockTimeoutMs: options.lockTimeoutMs,
-      mode,
-    },
-    loadFlights,
-  )
+  const loadStore = new LoadStore({
+    reader,
+    writer,
+    local,
+    reporter,
+    clock,
+    codec: options.codec,
+    maxValueBytes: options.maxValueBytes,
+    mode,
+  })
+  const loadSteps = new LoadSteps({
+    reader,
+    local,
+    store: loadStore,
+    locks: () => connection.locks,
+    reporter,
+    background,
+    clock,
+    lockTimeoutMs: options.lockTimeoutMs,
+  })
   return {
     options,
     reporter,
@@ -139,7 +146,7 @@ export function wire(options: ResolvedOptions, clock: Clock): Parts {
     sync,
     reader,
     writer,
-    loads,
+    loads: new Loads(loadSteps, local, loadFlights),
     scan: new Scan(store, gate, local),
     connection,
     watches: new Watches(driver, names),

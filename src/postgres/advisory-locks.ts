@@ -7,7 +7,7 @@
 import { hashKey } from '../core/key.ts'
 import { encodeTextArray } from './binary-array.ts'
 import type { Statement } from './driver.ts'
-import type { Claim, LoadLocks } from './locks.ts'
+import type { Claims, LoadLocks } from './locks.ts'
 import type { Names } from './names.ts'
 import type { Session } from './session.ts'
 import { toReadReply } from './store.ts'
@@ -15,13 +15,20 @@ import { toReadReply } from './store.ts'
 // Lock memory is shared with every application of the server: max_locks_per_transaction × max_connections.
 const MAX_LOCKS = 32
 
-const TRY_LOCK = statement('try_lock', 'select pg_try_advisory_lock($1, $2)::text')
-const UNLOCK = statement('unlock', 'select pg_advisory_unlock($1, $2)')
+const TRY_LOCKS = statement(
+  'try_locks',
+  'select pg_try_advisory_lock($1, hash)::text from unnest($2::integer[]) as hash',
+)
+const UNLOCK = statement('unlock', 'select pg_advisory_unlock($1, hash) from unnest($2::integer[]) as hash')
 // Only an asker holds this lock exclusively, and only for the length of one statement: waiting for it is waiting for microseconds.
 const ENLIST = statement('enlist', 'select pg_advisory_lock_shared($1, $2)')
 const DELIST = statement('delist', 'select pg_advisory_unlock_shared($1, $2)')
 // The exclusive lock is refused while anybody is enlisted; granted, it ends with the statement.
-const SIGNAL = statement('signal', 'select pg_notify($1, $2) where not pg_try_advisory_xact_lock($3, $4)')
+const SIGNAL = statement(
+  'signal',
+  `select pg_notify($1, payload) from unnest($2::text[], $4::integer[]) as released (payload, hash)
+where not pg_try_advisory_xact_lock($3, hash)`,
+)
 
 function statement(name: string, text: string): Statement {
   return { name: `postgres_cache_${name}`, text }
@@ -49,19 +56,22 @@ export class AdvisoryLocks implements LoadLocks {
     this.#read = read
   }
 
-  async claim(key: string): Promise<Claim | null> {
-    if (this.#session.state !== 'live' || this.#locks >= MAX_LOCKS) return null
-    this.#locks++
-    const heard = this.#waiting.get(hashKey(key))?.heard ?? 0
+  async claim(keys: readonly string[]): Promise<Claims | null> {
+    const tried = keys.slice(0, MAX_LOCKS - this.#locks)
+    if (this.#session.state !== 'live' || tried.length === 0) return null
+    this.#locks += tried.length
+    const hashes = tried.map(hashKey)
+    const heard = hashes.map((hash) => this.#waiting.get(hash)?.heard ?? 0)
     const [locked, read] = await Promise.allSettled([
-      this.#session.query(TRY_LOCK, [this.#names.loadClass, hashKey(key)]),
-      this.#session.query(this.#read, [encodeTextArray([key])]),
+      this.#session.query(TRY_LOCKS, [this.#names.loadClass, hashes]),
+      this.#session.query(this.#read, [encodeTextArray(tried)]),
     ])
-    const held = locked.status === 'fulfilled' && locked.value[0]?.[0] === 'true'
-    if (!held) this.#locks--
+    const rows = locked.status === 'fulfilled' ? locked.value : []
+    const held = tried.map((_, i) => rows[i]?.[0] === 'true')
+    this.#locks -= held.filter((isHeld) => !isHeld).length
     if (locked.status === 'fulfilled' && read.status === 'fulfilled')
-      return { held, heard, read: toReadReply([key], read.value) }
-    if (held) await this.release(key)
+      return { held, heard, read: toReadReply(tried, read.value) }
+    await this.release(tried.filter((_, i) => held[i]))
     return null
   }
 
@@ -94,19 +104,19 @@ export class AdvisoryLocks implements LoadLocks {
     })
   }
 
-  async release(key: string): Promise<void> {
-    this.#locks--
-    const hash = hashKey(key)
-    const payload = JSON.stringify({ a: this.#names.address, v: 1, l: [hash] })
+  async release(keys: readonly string[]): Promise<void> {
+    this.#locks -= keys.length
+    const hashes = keys.map(hashKey)
+    const payloads = hashes.map((hash) => JSON.stringify({ a: this.#names.address, v: 1, l: [hash] }))
     try {
       await Promise.all([
-        this.#session.query(UNLOCK, [this.#names.loadClass, hash]),
-        this.#session.query(SIGNAL, [this.#channel, payload, this.#names.waitClass, hash]),
+        this.#session.query(UNLOCK, [this.#names.loadClass, hashes]),
+        this.#session.query(SIGNAL, [this.#channel, payloads, this.#names.waitClass, hashes]),
       ])
     } catch {
       // A lost session has no locks, and sleepers look again by themselves.
     }
-    this.wake([hash])
+    this.wake(hashes)
   }
 
   /** A holder is done, here or elsewhere. */

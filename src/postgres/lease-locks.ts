@@ -1,7 +1,7 @@
 // Load locks as rows with a deadline, for where no session can be had: polling, or a pooler in transaction mode.
 
 import type { Driver } from './driver.ts'
-import type { Claim, LoadLocks } from './locks.ts'
+import type { Claims, LoadLocks } from './locks.ts'
 import type { Statements } from './statements.ts'
 import type { Store } from './store.ts'
 
@@ -23,13 +23,13 @@ export class LeaseLocks implements LoadLocks {
     this.#leaseMs = leaseMs
   }
 
-  async claim(key: string): Promise<Claim | null> {
-    const [row] = await this.#driver.query(this.#sql.acquireLease, [key, this.#holder, this.#leaseMs])
-    const held = row?.[0] === 't'
+  async claim(keys: readonly string[]): Promise<Claims | null> {
+    const rows = await this.#driver.query(this.#sql.acquireLeases, [keys, this.#holder, this.#leaseMs])
+    const held = keys.map((_, i) => rows[i]?.[0] === 't')
     try {
-      return { held, heard: 0, read: await this.#store.readMany([key]) }
+      return { held, heard: keys.map(() => 0), read: await this.#store.readMany(keys) }
     } catch (error) {
-      if (held) await this.release(key)
+      await this.release(keys.filter((_, i) => held[i]))
       throw error
     }
   }
@@ -42,7 +42,7 @@ export class LeaseLocks implements LoadLocks {
     return new Promise((resolve) => setTimeout(resolve, Math.min(ms, POLL_MS * (1 + Math.random()))))
   }
 
-  async release(key: string): Promise<void> {
-    await this.#driver.query(this.#sql.releaseLease, [key, this.#holder]).catch(() => []) // its deadline ends it
+  async release(keys: readonly string[]): Promise<void> {
+    await this.#driver.query(this.#sql.releaseLeases, [keys, this.#holder]).catch(() => []) // their deadline ends them
   }
 }

@@ -3,23 +3,24 @@
 
 import type { ReadReply } from './store.ts'
 
-export interface Claim {
+/** In the order of the keys. Keys at the end may be left out: no lock can be had for them now, so they are loaded without. */
+export interface Claims {
   /** Whether this process is the one that loads. Then the read is the proof that the value is still missing, and its snapshot the token. */
-  readonly held: boolean
-  readonly read: ReadReply
+  readonly held: readonly boolean[]
   /** How many signals of the key had been heard before the lock was tried. */
-  readonly heard: number
+  readonly heard: readonly number[]
+  readonly read: ReadReply
 }
 
 /** Two ways: advisory locks of the session, or lease rows where no session can be had. */
 export interface LoadLocks {
-  /** Tries the lock, then reads in a later statement. Null: no lock can be had now, so load without. */
-  claim(key: string): Promise<Claim | null>
+  /** Tries the locks, then reads in a later statement. Null: no lock can be had now, so load without. */
+  claim(keys: readonly string[]): Promise<Claims | null>
   /** Says "I wait for this key" before the claim that decides about sleeping. */
   enlist(key: string): Promise<void>
   /** Until a signal is heard that the claim did not know of, or for a while: a killed holder signals nobody. */
   sleep(key: string, ms: number, heard: number): Promise<void>
   delist(key: string): void
-  /** After the fill was answered. Resolves when the next one can have the lock. */
-  release(key: string): Promise<void>
+  /** After the fills were answered. Resolves when others can have the locks. */
+  release(keys: readonly string[]): Promise<void>
 }

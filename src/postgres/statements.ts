@@ -25,8 +25,8 @@ export interface Statements {
   readonly tableBlocks: Statement
   readonly endTrim: Statement
   readonly prune: Statement
-  readonly acquireLease: Statement
-  readonly releaseLease: Statement
+  readonly acquireLeases: Statement
+  readonly releaseLeases: Statement
 }
 
 // Remaining whole milliseconds; null: for ever. Subtracting from an infinite timestamp is an error before PostgreSQL 17.
@@ -48,7 +48,7 @@ export function createStatements({ object }: Names): Statements {
 from ${object('settled_state')} as s
 union all
 select asked.n, found.*
-from unnest($1::text[]) with ordinality as asked (key, n)
+from unnest((select $1::text[])) with ordinality as asked (key, n)
 cross join lateral (
   select ${entryColumns}
   from ${object('valid_entries')} as e
@@ -120,8 +120,14 @@ order by e.key limit $3`,
     ),
     endTrim: named('end_trim', `select ${object('end_trim')}($1)`),
     prune: named('prune', `select removed, next from ${object('prune_blocks')}($1, $2, $3)`),
-    acquireLease: named('acquire_lease', `select ${object('acquire_lease')}($1, $2, $3)`),
-    releaseLease: named('release_lease', `select ${object('release_lease')}($1, $2)`),
+    acquireLeases: named(
+      'acquire_leases',
+      `select ${object('acquire_lease')}(asked.key, $2, $3) from unnest($1::text[]) as asked (key)`,
+    ),
+    releaseLeases: named(
+      'release_leases',
+      `select ${object('release_lease')}(asked.key, $2) from unnest($1::text[]) as asked (key)`,
+    ),
   }
 }
 

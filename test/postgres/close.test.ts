@@ -38,6 +38,8 @@ const CALLS: Record<string, (cache: PostgresCache) => Promise<unknown>> = {
   set: (cache) => cache.set('a', 1),
   setMany: (cache) => cache.setMany([['a', 1]]),
   getOrSet: (cache) => cache.getOrSet('a', () => 1),
+  getOrSetMany: (cache) => cache.getOrSetMany(['a'], () => [1]),
+  wrap: (cache) => cache.wrap(async () => 1, { key: () => 'a' })(),
   delete: (cache) => cache.delete('a'),
   deleteMany: (cache) => cache.deleteMany(['a']),
   invalidate: (cache) => cache.invalidate('a'),

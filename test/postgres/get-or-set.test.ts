@@ -27,6 +27,15 @@ async function loadLocks(): Promise<LockCounts> {
   return { held: Number(row?.held), awaited: Number(row?.awaited) }
 }
 
+/** Whoever is enlisted has looked again, and sleeps. */
+async function asleep(): Promise<boolean> {
+  const looking = await database.query(
+    `select from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
+       and (query like '%pg_advisory_lock_shared%' or state <> 'idle')`,
+  )
+  return looking.length === 0
+}
+
 const noLocksLeft = (): Promise<void> => expect.poll(loadLocks).toEqual({ held: 0, awaited: 0 })
 
 describe('getOrSet', () => {
@@ -110,6 +119,7 @@ describe('clients that miss the same key', () => {
     await expect.poll(loadLocks, { interval: 5 }).toEqual({ held: 1, awaited: 0 })
     const second = other.getOrSet('woken', () => 'loaded twice')
     await expect.poll(loadLocks, { interval: 5 }).toEqual({ held: 1, awaited: 1 })
+    await expect.poll(asleep, { interval: 5 }).toBe(true)
     latch.open()
 
     expect(await Promise.all([first, second])).toEqual(['loaded', 'loaded'])

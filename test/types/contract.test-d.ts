@@ -2,10 +2,11 @@
 
 import type pg from 'pg'
 import { expectTypeOf } from 'vitest'
-import type { Cache, LoadContext } from '../../src/contract.ts'
+import type { Cache } from '../../src/contract.ts'
 import type { Duration } from '../../src/core/duration.ts'
 import type { Entry } from '../../src/core/entry.ts'
 import { type CacheError, type CacheErrorCode, isCacheError } from '../../src/core/errors.ts'
+import type { LoadContext } from '../../src/loader.ts'
 import { NullCache } from '../../src/null-cache.ts'
 import type { CacheOptions, PoolLike, SetOptions } from '../../src/options.ts'
 
@@ -62,6 +63,27 @@ void cache.getOrSet('k', ({ set }) => {
   set({ loadTimeout: '1m' })
   return user
 })
+
+// getOrSetMany takes its type from what the loader returns: a Map may leave keys out.
+expectTypeOf(cache.getOrSetMany(['k'], async () => [user])).resolves.toEqualTypeOf<User[]>()
+expectTypeOf(cache.getOrSetMany(['k'], () => new Map([['k', user]]))).resolves.toEqualTypeOf<
+  (User | undefined)[]
+>()
+// @ts-expect-error neither an array nor a Map
+void cache.getOrSetMany(['k'], () => user)
+
+// A wrapped function keeps its type.
+declare function loadUser(id: number, locale?: string): Promise<User>
+const userById = cache.wrap(loadUser, { key: (id, locale) => `user:${id.toFixed(0)}:${locale ?? ''}` })
+expectTypeOf(userById).toExtend<typeof loadUser>()
+expectTypeOf(userById.invalidate).parameters.toEqualTypeOf<Parameters<typeof loadUser>>()
+expectTypeOf(userById.refresh).toEqualTypeOf<typeof loadUser>()
+// @ts-expect-error a key is needed
+cache.wrap(loadUser, {})
+// @ts-expect-error only what is asynchronous keeps its type
+cache.wrap(() => user, { key: () => 'k' })
+// @ts-expect-error one call of it is forced by refresh()
+cache.wrap(loadUser, { key: () => 'k', force: true })
 
 // What it takes.
 void cache.set('k', user, { ttl: '5m', grace: '1h', tags: ['users'], signal: AbortSignal.timeout(5) })

@@ -90,6 +90,7 @@ describe('resolveLoadOptions', () => {
       tags: [],
       loadTimeoutMs: 30_000,
       fresh: false,
+      force: false,
       signal: undefined,
     })
   })

@@ -119,6 +119,7 @@ describe('NullCache', () => {
     ['a key in set', 'invalid-key', (cache) => cache.set('', 1)],
     ['a key in setMany', 'invalid-key', (cache) => cache.setMany([['', 1]])],
     ['a key in getOrSet', 'invalid-key', (cache) => cache.getOrSet('', () => 1)],
+    ['a key in getOrSetMany', 'invalid-key', (cache) => cache.getOrSetMany([''], () => [1])],
     ['a key in delete', 'invalid-key', (cache) => cache.delete('')],
     ['a key in deleteMany', 'invalid-key', (cache) => cache.deleteMany([''])],
     ['a key in invalidate', 'invalid-key', (cache) => cache.invalidate(['a', ''])],

@@ -1,0 +1,219 @@
+// A load, step by step
+//   read      the batched read; fresh entries end it here
+//   claim     the locks, then in a later statement a read that proves the misses and gives the tokens
+//   wait      another process loads a key: sleep until it is done, look again, and after lockTimeout go on without the lock
+//   run       the loader, once for all keys that were won, under its deadline; no connection is held meanwhile
+//   fill      stores each value unless something that the loader could not see has happened to its key or tags
+//   release   the locks, after the fills were answered
+
+import { isFresh } from './core/entry.ts'
+import type { Clock } from './core/clock.ts'
+import { isCacheError } from './core/errors.ts'
+import type { Reporter } from './events.ts'
+import type { Load, LoadFlight, LoadResult } from './load-flight.ts'
+import type { LoadStore, Miss } from './load-store.ts'
+import type { Background } from './memory/background.ts'
+import type { LocalView } from './memory/coherence.ts'
+import type { Token } from './memory/tokens.ts'
+import type { LoadLocks } from './postgres/locks.ts'
+import type { Reader, StoredRead } from './read.ts'
+import { type Loaded, runUnderDeadline } from './running-load.ts'
+
+// A killed winner signals nobody.
+const LOOK_AGAIN_MS = 500
+
+export interface LoadStepsOptions {
+  readonly reader: Reader
+  readonly local: LocalView
+  readonly store: LoadStore
+  readonly locks: () => LoadLocks
+  readonly reporter: Reporter
+  readonly background: Background
+  readonly clock: Clock
+  readonly lockTimeoutMs: number
+}
+
+/** A key on its way. Without a miss the store is gone, and nothing can be stored. */
+interface Pending {
+  readonly flight: LoadFlight
+  readonly miss: Miss | null
+}
+
+type Missed = Pending & { readonly miss: Miss }
+
+/** What came of asking for the locks of some misses. */
+interface Claimed {
+  /** To be loaded here: their locks are held, or none is to be had. */
+  readonly won: readonly Missed[]
+  /** Others are loading them. `heard`: signals before the lock was tried. */
+  readonly lost: readonly (Missed & { readonly heard: number })[]
+  readonly held: readonly string[]
+}
+
+export class LoadSteps {
+  readonly #options: LoadStepsOptions
+
+  constructor(options: LoadStepsOptions) {
+    this.#options = options
+  }
+
+  /** Settles every flight of the load. */
+  async take(load: Load): Promise<void> {
+    const { local, reader, reporter } = this.#options
+    const { flights } = load
+    const tokens = flights.map(({ key }) => local.open(key))
+    let reads: readonly StoredRead[]
+    try {
+      reads = await Promise.all(flights.map(({ key }) => reader.fetch(key)))
+    } catch (error) {
+      for (const token of tokens) local.abandon(token)
+      if (!isCacheError(error)) throw error
+      // The store is gone: the service goes on, one load per key in this process.
+      reporter.report('error', { error, operation: 'read' })
+      return this.#run(
+        load,
+        flights.map((flight) => ({ flight, miss: null })),
+      )
+    }
+    const misses = flights
+      .map((flight, i) => this.#settleIfFresh(flight, tokens[i] as Token, reads[i] as StoredRead))
+      .filter((missed) => missed !== null)
+    if (load.options.force) return this.#run(load, misses)
+    return this.#loadOnce(load, misses)
+  }
+
+  async #loadOnce(load: Load, misses: readonly Missed[]): Promise<void> {
+    if (misses.length === 0) return
+    const locks = this.#options.locks()
+    const giveUpAt = this.#options.clock.monotonic() + this.#options.lockTimeoutMs
+    const claimed = await this.#claim(locks, misses)
+    await Promise.all([
+      this.#runHolding(locks, load, claimed),
+      ...claimed.lost.map((lost) => this.#waitForOthers(locks, load, lost, giveUpAt)),
+    ])
+  }
+
+  async #waitForOthers(locks: LoadLocks, load: Load, first: Missed, giveUpAt: number): Promise<void> {
+    const { clock, store } = this.#options
+    const { flight } = first
+    // Without the session, sleepers look again by themselves.
+    await locks.enlist(flight.key).catch(() => {})
+    try {
+      let missed = first
+      for (;;) {
+        const claimed = await this.#claim(locks, [missed])
+        const [lost] = claimed.lost
+        if (lost === undefined) return await this.#runHolding(locks, load, claimed)
+
+        missed = lost
+        const left = giveUpAt - clock.monotonic()
+        if (left <= 0) {
+          const stale = store.endStale(missed.miss)
+          return stale === null ? await this.#run(load, [missed]) : flight.settle(stale)
+        }
+        await locks.sleep(flight.key, Math.min(left, LOOK_AGAIN_MS), lost.heard)
+      }
+    } finally {
+      locks.delist(flight.key)
+    }
+  }
+
+  /** What somebody else has loaded meanwhile is settled here. */
+  async #claim(locks: LoadLocks, misses: readonly Missed[]): Promise<Claimed> {
+    const { local } = this.#options
+    const tokens = misses.map(({ flight }) => local.open(flight.key))
+    const claims = await locks.claim(misses.map(({ flight }) => flight.key)).catch(() => null)
+    const won: Missed[] = []
+    const lost: (Missed & { heard: number })[] = []
+    const held: string[] = []
+    for (const [i, missed] of misses.entries()) {
+      const { flight, miss } = missed
+      const token = tokens[i] as Token
+      const isHeld = claims?.held[i]
+      if (isHeld === true) held.push(flight.key)
+      // A session that a failover left behind reads another server than the pool.
+      if (claims === null || isHeld === undefined || claims.read.world !== miss.world) {
+        local.abandon(token)
+        won.push(missed)
+        continue
+      }
+      local.abandon(miss.token)
+      const { world, snapshot, entries } = claims.read
+      const again = this.#settleIfFresh(flight, token, { world, snapshot, entry: entries[i] ?? null })
+      if (again === null) continue
+      if (isHeld) won.push(again)
+      else lost.push({ ...again, heard: claims.heard[i] ?? 0 })
+    }
+    return { won, lost, held }
+  }
+
+  async #runHolding(locks: LoadLocks, load: Load, { won, held }: Claimed): Promise<void> {
+    const unneeded = held.filter((key) => !won.some(({ flight }) => flight.key === key))
+    const release = (keys: readonly string[]): void => {
+      if (keys.length > 0) void this.#options.background.run(() => locks.release(keys))
+    }
+    release(unneeded)
+    try {
+      await this.#run(load, won)
+    } finally {
+      release(held.filter((key) => !unneeded.includes(key)))
+    }
+  }
+
+  /** Calls the loader, stores what it returns, and settles the flights. */
+  async #run(load: Load, pending: readonly Pending[]): Promise<void> {
+    if (pending.length === 0) return
+    const { reporter, clock, store } = this.#options
+    const started = clock.monotonic()
+    const keys = pending.map(({ flight }) => flight.key)
+    const missing = pending.map(({ flight, miss }) => ({ key: flight.key, previous: store.previous(miss) }))
+    let loaded: readonly Loaded[]
+    try {
+      const { signal, options } = load
+      loaded = await runUnderDeadline({ keys, signal, loadTimeoutMs: options.loadTimeoutMs }, (deadline) =>
+        load.run(missing, deadline),
+      )
+    } catch (error) {
+      for (const each of pending) this.#failed(each, error)
+      return
+    }
+    const fill = async ({ flight, miss }: Pending, one: Loaded): Promise<void> => {
+      try {
+        const stored = await store.fill(miss, one)
+        reporter.report('loaded', { key: flight.key, ms: clock.monotonic() - started, stored })
+        flight.settle({ value: one.value, origin: 'loader' })
+      } catch (error) {
+        flight.fail(error)
+      }
+    }
+    await Promise.all(pending.map((each, i) => fill(each, loaded[i] as Loaded)))
+  }
+
+  #failed({ flight, miss }: Pending, error: unknown): void {
+    const { reporter, local } = this.#options
+    const { key, load } = flight
+    reporter.report('load-failed', { key, error })
+    const stale = load.options.force ? null : this.#standIn(key, miss)
+    if (stale !== null) return flight.settle(stale)
+    if (miss !== null) local.abandon(miss.token)
+    flight.fail(error)
+  }
+
+  #standIn(key: string, miss: Miss | null): LoadResult | null {
+    const { store } = this.#options
+    return miss === null ? store.lastKnown(key) : store.endStale(miss)
+  }
+
+  /** A fresh entry ends the flight. Null: it did. */
+  #settleIfFresh(flight: LoadFlight, token: Token, read: StoredRead): Missed | null {
+    const { world, snapshot, entry } = read
+    if (entry !== null && isFresh(entry) && !flight.load.options.force) {
+      const found = this.#options.store.settle(token, { world, snapshot, entry })
+      if (found !== null) {
+        flight.settle(found)
+        return null
+      }
+    }
+    return { flight, miss: { key: flight.key, token, world, snapshot, present: entry } }
+  }
+}

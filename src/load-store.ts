@@ -1,0 +1,107 @@
+// What a load finds in the store and leaves there, and what may be served in the place of a value that cannot be had.
+
+import type { Codec } from './codecs/codec.ts'
+import { decodeValue, encodeValue } from './codecs/values.ts'
+import type { Clock } from './core/clock.ts'
+import type { StoredEntry } from './core/entry.ts'
+import { isCacheError } from './core/errors.ts'
+import type { Reporter } from './events.ts'
+import type { LoadResult } from './load-flight.ts'
+import type { LocalView } from './memory/coherence.ts'
+import type { Token } from './memory/tokens.ts'
+import type { ValueMode } from './memory/value-modes.ts'
+import type { World } from './postgres/store.ts'
+import type { Reader, StoredRead } from './read.ts'
+import type { Loaded } from './running-load.ts'
+import type { Writer } from './write.ts'
+
+/** Nothing fresh was there: what the value will be stored under, and what it will replace. */
+export interface Miss {
+  readonly key: string
+  readonly token: Token
+  readonly world: World
+  /** Null: nothing can be cached. */
+  readonly snapshot: string | null
+  readonly present: StoredEntry | null
+}
+
+export interface LoadStoreOptions {
+  readonly reader: Reader
+  readonly writer: Writer
+  readonly local: LocalView
+  readonly reporter: Reporter
+  readonly clock: Clock
+  readonly codec: Codec
+  readonly maxValueBytes: number
+  readonly mode: ValueMode
+}
+
+export class LoadStore {
+  readonly #options: LoadStoreOptions
+
+  constructor(options: LoadStoreOptions) {
+    this.#options = options
+  }
+
+  /** What was read, let into the local cache; null, and the token stays open, where it cannot be decoded. */
+  settle(token: Token, read: StoredRead & { readonly entry: StoredEntry }): LoadResult | null {
+    const found = this.#decode(read.entry)
+    if (found === null) return null
+    this.#options.reader.settle(token, read)
+    return { value: found.value, origin: 'store' }
+  }
+
+  /** Whether it was stored; null: there is nothing to store under. */
+  async fill(miss: Miss | null, { value, keep }: Loaded): Promise<boolean> {
+    if (miss === null) return false
+    const { writer, codec, maxValueBytes, local, reporter } = this.#options
+    const { key, token, world, snapshot } = miss
+    if (keep === null || world === null || snapshot === null) {
+      local.forget(token)
+      return false
+    }
+    try {
+      const encoded = encodeValue(codec, value, { key, maxValueBytes })
+      return await writer.fill(token, { world, snapshot }, encoded, keep)
+    } catch (error) {
+      local.forget(token)
+      if (!isCacheError(error)) throw error
+      // A value of the wrong type is a mistake in the code; one that is too large comes from the data.
+      if (error.code === 'invalid-value') throw error
+      reporter.report('error', { error, operation: 'fill' })
+      return false
+    }
+  }
+
+  /** What is stale and within its grace ends the load; null, and the token stays open, where nothing is. */
+  endStale({ token, present }: Miss): LoadResult | null {
+    // The grace may have ended while the loader ran.
+    if (present === null || this.#options.clock.wall() >= token.sentAt + present.keepMs) return null
+    const found = this.#decode(present)
+    if (found === null) return null
+    this.#options.local.forget(token)
+    return { value: found.value, origin: 'stale' }
+  }
+
+  /** While the store is gone: what the local cache last knew, if it was stored with a grace. */
+  lastKnown(key: string): LoadResult | null {
+    const { local, mode } = this.#options
+    const entry = local.lastKnown(key)
+    return entry?.graced === true ? { value: mode.fromLocal(entry), origin: 'stale' } : null
+  }
+
+  previous(miss: Miss | null): unknown {
+    return miss === null || miss.present === null ? undefined : this.#decode(miss.present)?.value
+  }
+
+  /** What cannot be decoded here is a miss and an event. */
+  #decode(entry: StoredEntry): { readonly value: unknown } | null {
+    try {
+      return { value: decodeValue(this.#options.codec, entry) }
+    } catch (error) {
+      if (!isCacheError(error)) throw error
+      this.#options.reporter.report('error', { error, operation: 'decode' })
+      return null
+    }
+  }
+}
