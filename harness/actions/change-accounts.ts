@@ -5,6 +5,8 @@ import {
   ACCOUNTS,
   accountPrefix,
   accountTag,
+  drawQuiet,
+  isQuiet,
   orgOf,
   ORGS,
   orgTag,
@@ -18,8 +20,9 @@ import { pause } from '../pause.ts'
 import { changeAccount, changeFor, lockKeys, predict, raiseVersions, readTruth } from '../source.ts'
 import { Calls, transact, type Transaction } from './transact.ts'
 
-// Most of what is set expires soon, so that the sweep may remove it.
-const TTLS_MS = [100, 100, 4_000] as const
+// Much of what is set expires soon, so that the sweep may remove it.
+const SHORT_TTL_MS = 100
+const TTLS_MS = [SHORT_TTL_MS, 4_000] as const
 const HOLD_MS = 60
 const LONG_HOLD_MS = 1_500
 
@@ -42,9 +45,9 @@ export async function changeAccounts(client: Client): Promise<void> {
     account,
     amount: random.below(100),
     remove: random.chance(0.15),
-    way: random.pick(WAYS),
+    way: isQuiet(account) ? 'set' : random.pick(WAYS),
     early: random.chance(0.5),
-    ttl: random.pick(TTLS_MS),
+    ttl: isQuiet(account) ? SHORT_TTL_MS : random.pick(TTLS_MS),
   }))
   const keys = intents.map(({ account }) => accountKey('account', account))
   const orgs = [...new Set(intents.map(({ account }) => orgOf(account)))]
@@ -142,8 +145,9 @@ async function attemptInVain(
   await tx.query('rollback to savepoint attempt')
 }
 
-/** A few, or all of one organisation. In ascending order. */
+/** A few, a quiet one, or all of one organisation. In ascending order. */
 export function drawAccounts({ random }: Client): number[] {
+  if (random.chance(0.1)) return [drawQuiet(random)]
   if (random.chance(0.04)) {
     const org = random.below(ORGS)
     return Array.from({ length: ACCOUNTS }, (_, i) => i).filter((account) => orgOf(account) === org)

@@ -5,6 +5,8 @@ import { now } from '../history.ts'
 import {
   accountKey,
   ACCOUNTS,
+  drawQuiet,
+  type Ledger,
   LEDGERS,
   ORGS,
   REGISTER_NAMESPACE,
@@ -29,16 +31,18 @@ export interface Sourced {
   readonly tags: readonly string[]
 }
 
-export function drawSourced(client: Client): Sourced {
-  const { random } = client
-  if (random.chance(0.8)) return drawAccount(client, random.skewed(ACCOUNTS))
+export function drawSourced({ random }: Client): Sourced {
   const ledger = random.pick(LEDGERS)
+  if (random.chance(0.8)) return toSourced(ledger, random.skewed(ACCOUNTS))
   const org = random.below(ORGS)
   return { key: totalKey(ledger, org), tags: tagsOfTotal(ledger, org) }
 }
 
-function drawAccount({ random }: Client, account: number): Sourced {
-  const ledger = random.pick(LEDGERS)
+export function drawQuietAccount({ random }: Client): Sourced {
+  return toSourced('account', drawQuiet(random))
+}
+
+function toSourced(ledger: Ledger, account: number): Sourced {
   return { key: accountKey(ledger, account), tags: tagsOfAccount(ledger, account) }
 }
 
@@ -82,9 +86,8 @@ export async function getMany(client: Client): Promise<void> {
 
 export async function getOrSet(client: Client): Promise<void> {
   const { node, random } = client
-  const endless = random.chance(0.01)
-  // Others wait for a load of the same key, so it had better be a key that few want.
-  const { key, tags } = endless ? drawAccount(client, random.below(ACCOUNTS)) : drawSourced(client)
+  const endless = random.chance(0.02)
+  const { key, tags } = endless ? drawQuietAccount(client) : drawSourced(client)
   const fresh = endless || random.chance(0.05)
   const ttl = random.pick(TTLS_MS)
   const tagsComeLate = random.chance(0.3)

@@ -4,7 +4,7 @@ import { type Version, now } from '../history.ts'
 import type { Client } from '../node.ts'
 import { pause } from '../pause.ts'
 import { readTruth } from '../source.ts'
-import { drawSourced } from './reads.ts'
+import { drawQuietAccount, drawSourced } from './reads.ts'
 import { Calls, transact } from './transact.ts'
 
 const TTLS_MS = [100, 4_000] as const
@@ -15,11 +15,13 @@ const KEYS_COMPARED = 6
 
 export async function setWhatWasRead(client: Client): Promise<void> {
   const { random } = client
-  const { key, tags } = drawSourced(client)
+  const lasts = random.chance(0.2)
+  const { key, tags } = lasts ? drawQuietAccount(client) : drawSourced(client)
   await transact(client, 'transaction', async ({ tx }) => {
     const calls = await Calls.begin(client, tx)
     const value = await readTruth(tx, key)
-    if (random.chance(0.3)) await pause(random.below(random.chance(0.2) ? LONG_HOLD_MS : HOLD_MS))
+    if (lasts) await pause(random.below(LONG_HOLD_MS))
+    else if (random.chance(0.3)) await pause(random.below(HOLD_MS))
     await calls.set(key, value, { ttl: random.pick(TTLS_MS), tags })
     if (random.chance(0.3)) await pause(random.below(HOLD_MS))
     return new Map()

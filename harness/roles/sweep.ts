@@ -9,19 +9,28 @@ import { Random } from '../random.ts'
 
 const EVERY_MS = 80
 const SHORTENED: readonly { readonly name: string; readonly text: string; readonly by: string }[] = [
-  { name: 'begin_sweep', text: `interval '1 minute'`, by: `interval '1500 milliseconds'` },
+  { name: 'begin_sweep', text: `interval '1 minute'`, by: `interval '1 second'` },
   { name: 'sweep_blocks', text: `interval '1 minute'`, by: `interval '300 milliseconds'` },
   { name: 'remove_swept', text: `interval '1 minute'`, by: `interval '300 milliseconds'` },
-  { name: 'set_in_transaction', text: `interval '30 seconds'`, by: `interval '750 milliseconds'` },
+  { name: 'set_in_transaction', text: `interval '30 seconds'`, by: `interval '500 milliseconds'` },
 ]
-// At times nearly every load is older than the fence when it fills, at times hardly any.
-const LOAD_TIMEOUTS_MS = [80, 400, 2_000] as const
-const TURNS_PER_LOAD_TIMEOUT = 30
+// At times nearly every load is older than a fence when it fills, at times hardly any. Without trims the load fence is on its own.
+const PHASES: readonly [Phase, ...Phase[]] = [
+  { loadTimeoutMs: 80, trims: true },
+  { loadTimeoutMs: 80, trims: false },
+  { loadTimeoutMs: 2_000, trims: true },
+]
+const TURNS_PER_PHASE = 100
 const FEED_KEPT_MS = 5_000
 const MAX_INVALIDATIONS = 100
 const MAX_PREFIXES = 10
 const BLOCKS = 64
 const ROWS = 200
+
+interface Phase {
+  readonly loadTimeoutMs: number
+  readonly trims: boolean
+}
 
 export async function startSweep({ plan, url }: Assignment): Promise<Work> {
   const client = new Client({ connectionString: url, application_name: 'harness sweep' })
@@ -30,11 +39,11 @@ export async function startSweep({ plan, url }: Assignment): Promise<Work> {
   const random = new Random(`${plan.seed} sweep`)
   const stopping = new AbortController()
   let turns = 0
-  let loadTimeoutMs = 0
+  let [phase] = PHASES
   const finished = (async () => {
     while (!stopping.signal.aborted) {
-      if (turns++ % TURNS_PER_LOAD_TIMEOUT === 0) loadTimeoutMs = random.pick(LOAD_TIMEOUTS_MS)
-      await turn(client, loadTimeoutMs)
+      if (turns++ % TURNS_PER_PHASE === 0) phase = random.pick(PHASES)
+      await turn(client, phase)
       await pause(EVERY_MS)
     }
   })()
@@ -51,9 +60,9 @@ export async function startSweep({ plan, url }: Assignment): Promise<Work> {
   }
 }
 
-async function turn(client: Client, loadTimeoutMs: number): Promise<void> {
+async function turn(client: Client, { loadTimeoutMs, trims }: Phase): Promise<void> {
   await client.query('select postgres_cache.begin_sweep(0, $1, $2)', [loadTimeoutMs, FEED_KEPT_MS])
-  await client.query('select postgres_cache.begin_trim($1, $2)', [MAX_INVALIDATIONS, MAX_PREFIXES])
+  if (trims) await client.query('select postgres_cache.begin_trim($1, $2)', [MAX_INVALIDATIONS, MAX_PREFIXES])
   for (let hasWrapped = false; !hasWrapped;) {
     const { rows } = await client.query<{ wrapped: boolean }>(
       'select wrapped from postgres_cache.sweep_blocks($1, $2)',
