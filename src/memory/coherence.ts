@@ -129,7 +129,10 @@ export class Coherence {
   /** Before a read, an own write or the snapshot of a load is sent. Every token is closed by one of the next three. */
   open(key: string): Token {
     this.#used = true
-    return this.#tokens.open(key, this.#clock.wall())
+    const now = this.#clock.wall()
+    // Deadlines count from here: not by a clock that was stepped and may be set right before anybody looks.
+    if (!this.#lease.covers(now)) this.check()
+    return this.#tokens.open(key, now)
   }
 
   /** A read was answered, or an own set or fill acknowledged. */

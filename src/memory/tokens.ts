@@ -54,6 +54,7 @@ export class Tokens {
     unlink(token)
   }
 
+  /** Not where the token was closed: nothing is told to it any more. */
   mayStore(token: Token, version: Version): boolean {
     return token.open && token.epoch === this.#epoch && (token.told === undefined || token.told === version)
   }
