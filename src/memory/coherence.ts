@@ -146,7 +146,6 @@ export class Coherence {
 
     if (!this.#syncs.continues(world)) {
       this.#syncs.doubt()
-      this.#tokens.contradict(key)
       this.#entries.evict(key, 'contradicted')
       return 'foreign-world'
     }
