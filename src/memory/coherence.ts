@@ -195,7 +195,6 @@ export class Coherence {
       this.#detach(key)
     }
     this.#evictTargets(targets)
-    if (targets.tags.length + targets.keyPrefixes.length + targets.tagPrefixes.length > 0) this.detachAll()
   }
 
   /** A sync was answered: brings the local cache up to its snapshot and renews the lease. */

@@ -77,7 +77,6 @@ export class NullCoherence implements LocalView {
 
   bypass(targets: Targets): void {
     this.#bypass.add(targets)
-    this.detachAll()
   }
 
   /** Without a feed nothing tells which reads began too early, so all of them did. */
