@@ -201,7 +201,6 @@ export class Coherence {
   synced(reply: SyncReply): void {
     if (this.#closed) return
     this.#used = false
-    this.check()
     const reason = this.#syncs.reasonToFlush(reply, this.#clock.wall())
     if (reason !== undefined) this.flush(reason)
 

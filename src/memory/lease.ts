@@ -92,6 +92,7 @@ export class Lease {
       this.#anchor = now
       return 'lapsed'
     }
+    // The second: a step too small to be told from slewing would lengthen the lease.
     if (now.wall >= this.#end || now.monotonic - this.#anchor.monotonic >= this.#durationMs) {
       this.lapse()
       return 'lapsed'
@@ -100,24 +101,14 @@ export class Lease {
     return 'live'
   }
 
-  /** Extends the lease to `sentAt` + maxStaleness less the margins. An older sync never shortens it. */
+  /** Extends the lease to `sentAt` + maxStaleness less the margins. */
   renew(sentAt: Instant): LeaseState {
-    const state = this.check()
-    if (state === 'stepped') return state
-    if (this.#held && sentAt.monotonic <= this.#anchor.monotonic) return state
-
-    const now = this.read()
-    if (!agree(sentAt, now)) {
-      this.lapse()
-      this.#anchor = now
-      return 'stepped'
-    }
+    // A step before the sync would be forgotten with the old anchor, and entries keep deadlines from before it.
+    if (this.check() === 'stepped') return 'stepped'
     this.#anchor = sentAt
     this.#end = sentAt.wall + this.#durationMs
-    this.#held = now.wall < this.#end
-    if (!this.#held) return 'lapsed'
-    this.#look(now)
-    return 'live'
+    this.#held = true
+    return this.check()
   }
 
   lapse(): void {
