@@ -35,6 +35,8 @@ export class Sync {
   readonly #options: SyncOptions
   #cursor: string | null = null
   #world: string | null = null
+  /** The last that was known. */
+  #lastWorld: string | null = null
   #running: Promise<void> | undefined
   #next: Promise<void> | undefined
   #trailing: Cancel | undefined
@@ -150,6 +152,7 @@ export class Sync {
       const finished = this.#takeFinished(reply)
       this.#cursor = reply.cursor
       this.#world = reply.world
+      this.#lastWorld = reply.world ?? this.#lastWorld
       local.synced({
         sentAt,
         world: reply.world,
@@ -209,8 +212,9 @@ export class Sync {
   }
 
   #takeFinished({ cursor, world }: FeedReply): Targets[] {
-    // The ids of another world say nothing; its entries are gone.
-    const finished = [...this.#followed].filter(([, txid]) => world !== this.#world || hasEnded(txid, cursor))
+    // The ids of another world say nothing; its entries are gone. No world, in recovery, is not another one.
+    const isOther = world !== null && this.#lastWorld !== null && world !== this.#lastWorld
+    const finished = [...this.#followed].filter(([, txid]) => isOther || hasEnded(txid, cursor))
     for (const [targets] of finished) this.#followed.delete(targets)
     return finished.map(([targets]) => targets)
   }
