@@ -164,6 +164,7 @@ begin
   into v_keys, v_tags
   from appended as a;
   if v_keys is not null or v_tags is not null then
+    insert into {{invalidators}} default values on conflict do nothing;
     perform {{tell}}(v_keys, v_tags, null, null, true);
   end if;
   return null;
@@ -186,6 +187,7 @@ begin
   into v_key_prefixes, v_tag_prefixes
   from appended as a;
   if v_key_prefixes is not null or v_tag_prefixes is not null then
+    insert into {{invalidators}} default values on conflict do nothing;
     perform {{tell}}(null, null, v_key_prefixes, v_tag_prefixes, true);
   end if;
   return null;

@@ -58,7 +58,7 @@ begin
   end if;
   perform {{act}}('settle');
   -- In the order in which syncs (feed, state) and reads (state, entries) lock them.
-  truncate {{feed}}, {{state}}, {{entries}}, {{invalidations}}, {{prefix_invalidations}}, {{leases}};
+  truncate {{feed}}, {{state}}, {{entries}}, {{invalidations}}, {{prefix_invalidations}}, {{invalidators}}, {{leases}};
   -- In a subtransaction, whose id is drawn after the snapshot: every later snapshot then has a larger xmax than the fences, or the first writes would
   -- be void. (The truncation has drawn an id already, and others may have ended since.)
   begin

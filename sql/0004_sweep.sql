@@ -198,6 +198,7 @@ begin
   get diagnostics v_count = row_count;
   delete from {{prefix_invalidations}} as p where pg_visible_in_snapshot(p.txid, v_fence);
   get diagnostics v_prefixes = row_count;
+  delete from {{invalidators}} as i where pg_visible_in_snapshot(i.txid, v_fence);
   return v_count + v_prefixes;
 end
 $$;

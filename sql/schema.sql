@@ -42,6 +42,10 @@ create unlogged table postgres_cache.invalidations (
   target text collate "C" not null
 );
 
+create unlogged table postgres_cache.invalidators (
+  txid xid8 not null default pg_current_xact_id()
+);
+
 create unlogged table postgres_cache.leases (
   key text collate "C" not null,
   holder uuid not null,
@@ -105,6 +109,8 @@ alter table postgres_cache.entries add constraint entries_key_check CHECK (((oct
 alter table postgres_cache.entries add constraint entries_origin_check CHECK ((origin = ANY (ARRAY['s'::"char", 'f'::"char", 't'::"char"])));
 
 alter table postgres_cache.entries add constraint entries_pkey PRIMARY KEY (key);
+
+alter table postgres_cache.invalidators add constraint invalidators_pkey PRIMARY KEY (txid);
 
 alter table postgres_cache.leases add constraint leases_pkey PRIMARY KEY (key);
 
@@ -346,6 +352,7 @@ begin
   get diagnostics v_count = row_count;
   delete from "postgres_cache"."prefix_invalidations" as p where pg_visible_in_snapshot(p.txid, v_fence);
   get diagnostics v_prefixes = row_count;
+  delete from "postgres_cache"."invalidators" as i where pg_visible_in_snapshot(i.txid, v_fence);
   return v_count + v_prefixes;
 end
 $function$;
@@ -502,6 +509,7 @@ begin
   into v_keys, v_tags
   from appended as a;
   if v_keys is not null or v_tags is not null then
+    insert into "postgres_cache"."invalidators" default values on conflict do nothing;
     perform "postgres_cache"."tell"(v_keys, v_tags, null, null, true);
   end if;
   return null;
@@ -599,6 +607,7 @@ begin
   into v_key_prefixes, v_tag_prefixes
   from appended as a;
   if v_key_prefixes is not null or v_tag_prefixes is not null then
+    insert into "postgres_cache"."invalidators" default values on conflict do nothing;
     perform "postgres_cache"."tell"(null, null, v_key_prefixes, v_tag_prefixes, true);
   end if;
   return null;
@@ -838,7 +847,7 @@ begin
   end if;
   perform "postgres_cache"."act"('settle');
   -- In the order in which syncs (feed, state) and reads (state, entries) lock them.
-  truncate "postgres_cache"."feed", "postgres_cache"."state", "postgres_cache"."entries", "postgres_cache"."invalidations", "postgres_cache"."prefix_invalidations", "postgres_cache"."leases";
+  truncate "postgres_cache"."feed", "postgres_cache"."state", "postgres_cache"."entries", "postgres_cache"."invalidations", "postgres_cache"."prefix_invalidations", "postgres_cache"."invalidators", "postgres_cache"."leases";
   -- In a subtransaction, whose id is drawn after the snapshot: every later snapshot then has a larger xmax than the fences, or the first writes would
   -- be void. (The truncation has drawn an id already, and others may have ended since.)
   begin
@@ -1350,31 +1359,27 @@ create view postgres_cache.valid_entries as
     bytes
    FROM postgres_cache.entries e
   WHERE ((pg_snapshot_xmax(as_of) > ( SELECT pg_snapshot_xmax(s.trim_fence) AS pg_snapshot_xmax
-           FROM postgres_cache.settled_state s)) AND (NOT ((EXISTS ( SELECT
+           FROM postgres_cache.settled_state s)) AND ((pg_snapshot_xmin(as_of) > COALESCE(( SELECT i.txid
+           FROM postgres_cache.invalidators i
+          ORDER BY i.txid DESC
+         LIMIT 1), '0'::xid8)) OR (NOT ((EXISTS ( SELECT
            FROM postgres_cache.invalidations i
-          WHERE ((i.target = ('k'::text || e.key)) AND (i.txid >= pg_snapshot_xmax(e.as_of)) AND ((i.txid <> e.written_by) OR (i.seq > e.seq))))) OR ((pg_snapshot_xmin(as_of) <> pg_snapshot_xmax(as_of)) AND (EXISTS ( SELECT
-           FROM (pg_snapshot_xip(e.as_of) unseen(unseen)
-             CROSS JOIN LATERAL ( SELECT
-                   FROM postgres_cache.invalidations i
-                  WHERE ((i.target = ('k'::text || e.key)) AND (i.txid = unseen.unseen) AND (i.txid <> e.written_by))
-                 OFFSET 0) voiding)))) OR ((origin = 't'::"char") AND (EXISTS ( SELECT
-           FROM postgres_cache.invalidations i
-          WHERE ((i.target = ('k'::text || e.key)) AND (i.txid = e.written_by) AND (i.seq > e.seq))))) OR ((tags IS NOT NULL) AND (EXISTS ( SELECT
+          WHERE ((i.target = ('k'::text || e.key)) AND (i.txid >= pg_snapshot_xmax(e.as_of)) AND ((i.txid <> e.written_by) OR (i.seq > e.seq))))) OR ((tags IS NOT NULL) AND (EXISTS ( SELECT
            FROM (unnest(e.tags) tag(tag)
              CROSS JOIN LATERAL ( SELECT
                    FROM postgres_cache.invalidations i
                   WHERE ((i.target = ('t'::text || tag.tag)) AND (i.txid >= pg_snapshot_xmax(e.as_of)) AND ((i.txid <> e.written_by) OR (i.seq > e.seq)))
-                 OFFSET 0) voiding)))) OR ((tags IS NOT NULL) AND (pg_snapshot_xmin(as_of) <> pg_snapshot_xmax(as_of)) AND (EXISTS ( SELECT
-           FROM ((unnest(e.tags) tag(tag)
-             CROSS JOIN pg_snapshot_xip(e.as_of) unseen(unseen))
+                 OFFSET 0) voiding)))) OR (((origin = 't'::"char") OR (pg_snapshot_xmin(as_of) <> pg_snapshot_xmax(as_of))) AND (EXISTS ( SELECT
+           FROM ((( SELECT ('k'::text || e.key) AS target
+                UNION ALL
+                 SELECT ('t'::text || tag.tag)
+                   FROM unnest(e.tags) tag(tag)) named
+             CROSS JOIN ( SELECT e.written_by AS txid
+                UNION ALL
+                 SELECT pg_snapshot_xip(e.as_of) AS pg_snapshot_xip) unseen)
              CROSS JOIN LATERAL ( SELECT
                    FROM postgres_cache.invalidations i
-                  WHERE ((i.target = ('t'::text || tag.tag)) AND (i.txid = unseen.unseen) AND (i.txid <> e.written_by))
-                 OFFSET 0) voiding)))) OR ((tags IS NOT NULL) AND (origin = 't'::"char") AND (EXISTS ( SELECT
-           FROM (unnest(e.tags) tag(tag)
-             CROSS JOIN LATERAL ( SELECT
-                   FROM postgres_cache.invalidations i
-                  WHERE ((i.target = ('t'::text || tag.tag)) AND (i.txid = e.written_by) AND (i.seq > e.seq))
+                  WHERE ((i.target = named.target) AND (i.txid = unseen.txid) AND ((i.txid <> e.written_by) OR (i.seq > e.seq)))
                  OFFSET 0) voiding)))) OR (( SELECT (EXISTS ( SELECT
                    FROM postgres_cache.prefix_invalidations)) AS "exists") AND (EXISTS ( SELECT
            FROM postgres_cache.prefix_invalidations p
@@ -1384,7 +1389,7 @@ create view postgres_cache.valid_entries as
                 CASE
                     WHEN (p.txid = e.written_by) THEN (p.seq > e.seq)
                     ELSE (NOT pg_visible_in_snapshot(p.txid, e.as_of))
-                END)))))));
+                END))))))));
 
 CREATE TRIGGER entries_deleted AFTER DELETE ON postgres_cache.entries REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION postgres_cache.entries_deleted();
 

@@ -175,17 +175,14 @@ export class Store {
 }
 
 export function toReadReply(keys: readonly string[], rows: readonly Row[]): ReadReply {
-  const entries: (StoredEntry | null)[] = keys.map(() => null)
+  const entries = new Array<StoredEntry | null>(keys.length).fill(null)
   let world: World = null
   let snapshot: string | null = null
   for (const row of rows) {
-    const n = Number(row[0])
-    if (n === 0) {
-      world = row[1] ?? null
-      snapshot = row[2] ?? null
-      continue
-    }
-    entries[n - 1] = toEntry(keys[n - 1] as string, row)
+    const index = Number(row[0]) - 1
+    const header = row[8]
+    if (header != null) [world, snapshot] = header.split(' ') as [string, string]
+    if (row[5] !== null) entries[index] = toEntry(keys[index] as string, row)
   }
   return { world, snapshot, entries }
 }
