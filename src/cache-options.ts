@@ -2,9 +2,10 @@
 
 import type { Codec } from './codecs/codec.ts'
 import type { Duration } from './core/duration.ts'
+import type { LoadOptions } from './load-options.ts'
 
 /** Options of a cache. Whatever is wrong throws `invalid-option`, naming option, rule and value. */
-export interface CacheOptions {
+export interface CacheOptions extends LoadOptions {
   /**
    * Where the primary is, as `postgres://user:password@host:port/database`. Refused together with a `pg.Pool`.
    * @default what the PG* environment variables name
@@ -54,6 +55,11 @@ export interface CacheOptions {
    * @default '5m'
    */
   readonly ttl?: Duration | null | undefined
+  /**
+   * For how long after its ttl an entry may be served stale where the call names no grace; null: not at all.
+   * @default null
+   */
+  readonly grace?: Duration | null | undefined
   /**
    * How far a local hit may lag behind the database, from 100 ms up. Holds when notifications are lost, too.
    * @default '2s'
@@ -122,6 +128,12 @@ export interface CacheOptions {
    * @default true
    */
   readonly prepare?: boolean | undefined
+  /**
+   * Is handed each load that goes on after its callers were served, for platforms that freeze a process between requests.
+   * What it gets resolves when the load has ended, and never rejects.
+   * @default none: close() waits for such loads
+   */
+  readonly waitUntil?: ((work: Promise<void>) => void) | undefined
 }
 
 export interface PoolBounds {

@@ -2,6 +2,12 @@
 
 import { checkBoolean, fillDefaults, invalid } from './core/check.ts'
 import { type Duration, parseDuration, parseTimeout, parseTtl } from './core/duration.ts'
+import {
+  type LoadOptions,
+  refuseContradictions,
+  type ResolvedLoadDefaults,
+  resolveLoading,
+} from './load-options.ts'
 import { assertKey, assertPrefix, assertTag, assertTags } from './core/key.ts'
 
 /** Taken by every call. */
@@ -19,8 +25,12 @@ export interface GetOptions extends CallOptions {
 export interface EntryOptions {
   /** How long the entry is fresh; null: for ever. @default the option `ttl` of the cache */
   readonly ttl?: Duration | null | undefined
-  /** How long after its ttl it may be served stale, when a load fails or the store is gone. @default none */
-  readonly grace?: Duration | undefined
+  /**
+   * How long after its ttl it may be served stale: when a load fails or takes too long, when the store is gone, and with
+   * `revalidate: 'background'`. null: not at all.
+   * @default the option `grace` of the cache
+   */
+  readonly grace?: Duration | null | undefined
   /** At most 64 tags of at most 1,024 bytes; invalidating one of them invalidates the entry. @default [] */
   readonly tags?: readonly string[] | undefined
 }
@@ -32,7 +42,7 @@ export type SetEntry<T = unknown> =
   | readonly [key: string, value: T]
   | ({ readonly key: string; readonly value: T } & EntryOptions)
 
-export interface GetOrSetOptions extends EntryOptions, GetOptions {
+export interface GetOrSetOptions extends EntryOptions, LoadOptions, GetOptions {
   /** Deadline of this loader. @default the option `loadTimeout` of the cache */
   readonly loadTimeout?: Duration | undefined
   /** Loads now, whatever is stored; a failure then rejects, and what was stored stays. @default false */
@@ -56,8 +66,10 @@ export interface WatchOptions {
 }
 
 /** What calls leave out. */
-export interface CallDefaults {
+export interface CallDefaults extends ResolvedLoadDefaults {
   readonly ttlMs: number | null
+  /** 0: none. */
+  readonly graceMs: number
   readonly loadTimeoutMs: number
 }
 
@@ -72,7 +84,7 @@ export interface ResolvedSetEntry extends ResolvedSetOptions {
   readonly value: unknown
 }
 
-export interface ResolvedLoadOptions extends ResolvedSetOptions {
+export interface ResolvedLoadOptions extends ResolvedSetOptions, ResolvedLoadDefaults {
   readonly loadTimeoutMs: number
   readonly fresh: boolean
   readonly force: boolean
@@ -93,11 +105,11 @@ export interface ResolvedScanOptions {
 
 export function resolveSetOptions(
   options: EntryOptions | undefined,
-  defaults: Pick<CallDefaults, 'ttlMs'>,
+  defaults: Pick<CallDefaults, 'ttlMs' | 'graceMs'>,
 ): ResolvedSetOptions {
   return {
     ttlMs: options?.ttl === undefined ? defaults.ttlMs : parseTtl(options.ttl, 'ttl'),
-    graceMs: options?.grace === undefined ? 0 : parseDuration(options.grace, 'grace', 'invalid-ttl'),
+    graceMs: options?.grace === undefined ? defaults.graceMs : parseGrace(options.grace),
     tags: assertTags(options?.tags === undefined ? [] : options.tags),
   }
 }
@@ -106,7 +118,7 @@ export function resolveSetOptions(
 export function resolveSetEntry(
   entry: SetEntry,
   options: EntryOptions | undefined,
-  defaults: Pick<CallDefaults, 'ttlMs'>,
+  defaults: Pick<CallDefaults, 'ttlMs' | 'graceMs'>,
 ): ResolvedSetEntry {
   if (typeof entry !== 'object' || entry === null) {
     throw invalid('entry', 'a pair [key, value], or an object with `key` and `value`', entry)
@@ -125,8 +137,12 @@ export function resolveLoadOptions(
   options: GetOrSetOptions | undefined,
   defaults: CallDefaults,
 ): ResolvedLoadOptions {
+  const entry = resolveSetOptions(options, defaults)
+  const loading = resolveLoading(options ?? {}, defaults)
+  if (options !== undefined) refuseContradictions(options, loading, entry.graceMs)
   return {
-    ...resolveSetOptions(options, defaults),
+    ...entry,
+    ...loading,
     loadTimeoutMs:
       options?.loadTimeout === undefined
         ? defaults.loadTimeoutMs
@@ -135,6 +151,11 @@ export function resolveLoadOptions(
     force: options?.force === true,
     signal: options?.signal,
   }
+}
+
+/** 0: none. */
+export function parseGrace(grace: unknown, code: 'invalid-ttl' | 'invalid-option' = 'invalid-ttl'): number {
+  return grace === null ? 0 : parseDuration(grace, 'grace', code)
 }
 
 export function resolveScanOptions(options: ScanOptions | undefined): ResolvedScanOptions {

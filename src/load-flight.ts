@@ -8,17 +8,30 @@ export interface LoadResult {
   readonly origin: 'store' | 'loader' | 'stale'
 }
 
+/** What may be served at this moment in the place of what is being loaded. */
+export type StandIn = () => LoadResult | null
+
+export interface LoadListener {
+  /** Nobody may join the flight any more. */
+  landed(flight: LoadFlight): void
+  /** A caller left without it, and it is to be finished all the same. */
+  leftBehind(load: Load): void
+}
+
 /** What one call has begun: one key, or those of a getOrSetMany that nobody was loading. */
 export class Load {
   readonly run: RunLoader
   readonly options: ResolvedLoadOptions
   readonly flights: readonly LoadFlight[]
+  readonly #listener: LoadListener
   readonly #controller = new AbortController()
+  #goesOn = false
 
-  constructor(keys: readonly string[], run: RunLoader, options: ResolvedLoadOptions) {
+  constructor(keys: readonly string[], run: RunLoader, options: ResolvedLoadOptions, listener: LoadListener) {
     this.run = run
     this.options = options
-    this.flights = keys.map((key) => new LoadFlight(key, this))
+    this.#listener = listener
+    this.flights = keys.map((key) => new LoadFlight(key, this, listener))
   }
 
   /** Aborted when the last caller has given up. */
@@ -26,9 +39,20 @@ export class Load {
     return this.#controller.signal
   }
 
+  get isWanted(): boolean {
+    return this.flights.some(({ isWanted }) => isWanted)
+  }
+
+  /** Whoever gives up from now on, it is finished. */
+  goOn(): void {
+    if (this.#goesOn) return
+    this.#goesOn = true
+    this.#listener.leftBehind(this)
+  }
+
   /** A flight has lost its last caller. */
   abandoned(reason: unknown): void {
-    if (this.flights.every(({ isWanted }) => !isWanted)) this.#controller.abort(reason)
+    if (!this.#goesOn && !this.isWanted) this.#controller.abort(reason)
   }
 
   /** Fails whatever has not settled. */
@@ -41,18 +65,27 @@ export class LoadFlight {
   readonly key: string
   readonly load: Load
   readonly result: Promise<LoadResult>
+  /** Resolves once it is known what is stale. */
+  readonly isRead: Promise<void>
   /** Callers that wait for it; Infinity once one of them cannot give up. */
   waiters = 0
+  readonly #listener: LoadListener
+  #standIn: StandIn = () => null
   #isSettled = false
   #resolve!: (result: LoadResult) => void
   #reject!: (error: unknown) => void
+  #read!: () => void
 
-  constructor(key: string, load: Load) {
+  constructor(key: string, load: Load, listener: LoadListener) {
     this.key = key
     this.load = load
+    this.#listener = listener
     this.result = new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
+    })
+    this.isRead = new Promise((resolve) => {
+      this.#read = resolve
     })
     // Callers hear of a failure through promises of their own; there may be none left.
     this.result.catch(() => {})
@@ -62,13 +95,39 @@ export class LoadFlight {
     return !this.#isSettled && this.waiters > 0
   }
 
+  stale(): LoadResult | null {
+    return this.#standIn()
+  }
+
+  offer(standIn: StandIn): void {
+    this.#standIn = standIn
+    this.#read()
+  }
+
   settle(result: LoadResult): void {
-    this.#isSettled = true
+    this.#land()
     this.#resolve(result)
   }
 
   fail(error: unknown): void {
-    this.#isSettled = true
+    this.#land()
     this.#reject(error)
+  }
+
+  /** Nobody waits for it: it ends without a result. */
+  drop(): void {
+    this.#land()
+  }
+
+  /** Its last caller has given up. */
+  abandon(reason: unknown): void {
+    this.#listener.landed(this)
+    this.load.abandoned(reason)
+  }
+
+  #land(): void {
+    this.#isSettled = true
+    this.#read()
+    this.#listener.landed(this)
   }
 }

@@ -1,5 +1,5 @@
 // A load, step by step
-//   read      the batched read; fresh entries end it here
+//   read      the batched read; fresh entries end it here, and stale ones while a failed load is not to be tried again yet
 //   claim     the locks, then in a later statement a read that proves the misses and gives the tokens
 //   wait      another process loads a key: sleep until it is done, look again, and after lockTimeout go on without the lock
 //   run       the loader, once for all keys that were won, under its deadline; no connection is held meanwhile
@@ -14,6 +14,7 @@ import type { Load, LoadFlight, LoadResult } from './load-flight.ts'
 import type { LoadStore, Miss } from './load-store.ts'
 import type { Background } from './memory/background.ts'
 import type { LocalView } from './memory/coherence.ts'
+import type { FailedLoads } from './memory/failed-loads.ts'
 import type { Token } from './memory/tokens.ts'
 import type { LoadLocks } from './postgres/locks.ts'
 import type { Reader, StoredRead } from './read.ts'
@@ -27,6 +28,7 @@ export interface LoadStepsOptions {
   readonly local: LocalView
   readonly store: LoadStore
   readonly locks: () => LoadLocks
+  readonly failures: FailedLoads
   readonly reporter: Reporter
   readonly background: Background
   readonly clock: Clock
@@ -52,6 +54,8 @@ interface Claimed {
 
 export class LoadSteps {
   readonly #options: LoadStepsOptions
+  /** How many loaders of a key run in this process: usually one. */
+  readonly #loading = new Map<string, number>()
 
   constructor(options: LoadStepsOptions) {
     this.#options = options
@@ -70,16 +74,37 @@ export class LoadSteps {
       if (!isCacheError(error)) throw error
       // The store is gone: the service goes on, one load per key in this process.
       reporter.report('error', { error, operation: 'read' })
+      const pending = flights.map((flight) => ({ flight, miss: null }))
       return this.#run(
         load,
-        flights.map((flight) => ({ flight, miss: null })),
+        pending.filter((each) => this.#isDue(each)),
       )
     }
     const misses = flights
       .map((flight, i) => this.#settleIfFresh(flight, tokens[i] as Token, reads[i] as StoredRead))
       .filter((missed) => missed !== null)
+      .filter((missed) => this.#isDue(missed))
     if (load.options.force) return this.#run(load, misses)
     return this.#loadOnce(load, misses)
+  }
+
+  /** Says what may be served meanwhile. False: nothing more is to be done for this key now. */
+  #isDue(pending: Pending): boolean {
+    const { flight, miss } = pending
+    const { force } = flight.load.options
+    if (force) flight.offer(() => null)
+    else flight.offer(() => this.#stale(pending))
+    const stale = force ? null : this.#stale(pending)
+    if (stale === null) return true
+    if (this.#options.failures.isBackingOff(flight.key)) {
+      this.#end(pending, stale)
+      return false
+    }
+    if (flight.isWanted || !this.#loading.has(flight.key)) return true
+    // Behind what is served, one load is enough.
+    if (miss !== null) this.#options.local.abandon(miss.token)
+    flight.drop()
+    return false
   }
 
   async #loadOnce(load: Load, misses: readonly Missed[]): Promise<void> {
@@ -94,8 +119,13 @@ export class LoadSteps {
   }
 
   async #waitForOthers(locks: LoadLocks, load: Load, first: Missed, giveUpAt: number): Promise<void> {
-    const { clock, store } = this.#options
+    const { clock, local } = this.#options
     const { flight } = first
+    if (!flight.isWanted) {
+      // Behind what is served, another process is doing it.
+      local.abandon(first.miss.token)
+      return flight.drop()
+    }
     // Without the session, sleepers look again by themselves.
     await locks.enlist(flight.key).catch(() => {})
     try {
@@ -106,10 +136,14 @@ export class LoadSteps {
         if (lost === undefined) return await this.#runHolding(locks, load, claimed)
 
         missed = lost
+        if (!flight.isWanted) {
+          local.abandon(lost.miss.token)
+          return flight.drop()
+        }
         const left = giveUpAt - clock.monotonic()
         if (left <= 0) {
-          const stale = store.endStale(missed.miss)
-          return stale === null ? await this.#run(load, [missed]) : flight.settle(stale)
+          const stale = this.#stale(missed)
+          return stale === null ? await this.#run(load, [missed]) : this.#end(missed, stale)
         }
         await locks.sleep(flight.key, Math.min(left, LOOK_AGAIN_MS), lost.heard)
       }
@@ -163,21 +197,24 @@ export class LoadSteps {
   /** Calls the loader, stores what it returns, and settles the flights. */
   async #run(load: Load, pending: readonly Pending[]): Promise<void> {
     if (pending.length === 0) return
-    const { reporter, clock, store } = this.#options
+    const { reporter, clock, store, failures } = this.#options
+    const { signal, options } = load
     const started = clock.monotonic()
     const keys = pending.map(({ flight }) => flight.key)
     const missing = pending.map(({ flight, miss }) => ({ key: flight.key, previous: store.previous(miss) }))
     let loaded: readonly Loaded[]
+    this.#count(keys, 1)
     try {
-      const { signal, options } = load
-      loaded = await runUnderDeadline({ keys, signal, loadTimeoutMs: options.loadTimeoutMs }, (deadline) =>
-        load.run(missing, deadline),
-      )
+      const deadline = { keys, signal, loadTimeoutMs: options.loadTimeoutMs, keepsAlive: load.isWanted }
+      loaded = await runUnderDeadline(deadline, (ended) => load.run(missing, ended))
     } catch (error) {
       for (const each of pending) this.#failed(each, error)
       return
+    } finally {
+      this.#count(keys, -1)
     }
     const fill = async ({ flight, miss }: Pending, one: Loaded): Promise<void> => {
+      failures.succeeded(flight.key)
       try {
         const stored = await store.fill(miss, one)
         reporter.report('loaded', { key: flight.key, ms: clock.monotonic() - started, stored })
@@ -189,19 +226,36 @@ export class LoadSteps {
     await Promise.all(pending.map((each, i) => fill(each, loaded[i] as Loaded)))
   }
 
-  #failed({ flight, miss }: Pending, error: unknown): void {
-    const { reporter, local } = this.#options
-    const { key, load } = flight
-    reporter.report('load-failed', { key, error })
-    const stale = load.options.force ? null : this.#standIn(key, miss)
-    if (stale !== null) return flight.settle(stale)
+  #count(keys: readonly string[], step: 1 | -1): void {
+    for (const key of keys) {
+      const count = (this.#loading.get(key) ?? 0) + step
+      if (count === 0) this.#loading.delete(key)
+      else this.#loading.set(key, count)
+    }
+  }
+
+  #failed(pending: Pending, error: unknown): void {
+    const { reporter, local, failures } = this.#options
+    const { flight, miss } = pending
+    const { options, signal } = flight.load
+    reporter.report('load-failed', { key: flight.key, error })
+    // That nobody wants it any more says nothing about the loader.
+    if (!signal.aborted) failures.failed(flight.key, error, options.backoffMs)
+    const stale = options.force ? null : this.#stale(pending)
+    if (stale !== null) return this.#end(pending, stale)
     if (miss !== null) local.abandon(miss.token)
     flight.fail(error)
   }
 
-  #standIn(key: string, miss: Miss | null): LoadResult | null {
+  #stale({ flight, miss }: Pending): LoadResult | null {
     const { store } = this.#options
-    return miss === null ? store.lastKnown(key) : store.endStale(miss)
+    return miss === null ? store.lastKnown(flight.key) : store.stale(miss)
+  }
+
+  /** Ends a flight with a value that is not the store's newest: no caller may be given an older one by what is held or under way. */
+  #end({ flight, miss }: Pending, stale: LoadResult): void {
+    if (miss !== null) this.#options.local.forget(miss.token)
+    flight.settle(stale)
   }
 
   /** A fresh entry ends the flight. Null: it did. */

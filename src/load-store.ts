@@ -73,14 +73,11 @@ export class LoadStore {
     }
   }
 
-  /** What is stale and within its grace ends the load; null, and the token stays open, where nothing is. */
-  endStale({ token, present }: Miss): LoadResult | null {
-    // The grace may have ended while the loader ran.
+  /** What is stale and still within its grace. */
+  stale({ token, present }: Miss): LoadResult | null {
     if (present === null || this.#options.clock.wall() >= token.sentAt + present.keepMs) return null
     const found = this.#decode(present)
-    if (found === null) return null
-    this.#options.local.forget(token)
-    return { value: found.value, origin: 'stale' }
+    return found === null ? null : { value: found.value, origin: 'stale' }
   }
 
   /** While the store is gone: what the local cache last knew, if it was stored with a grace. */

@@ -1,41 +1,57 @@
-// getOrSet behind a miss: who shares a load with whom, and who waits for how long. What a load does is in load-steps.ts.
+// getOrSet behind a miss: who shares a load with whom. What a load does is in load-steps.ts, how long a caller waits for it in load-wait.ts.
 
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { CacheError } from './core/errors.ts'
-import { Load, type LoadFlight, type LoadResult } from './load-flight.ts'
+import { Load, type LoadFlight, type LoadListener, type LoadResult } from './load-flight.ts'
 import type { LoadSteps } from './load-steps.ts'
+import { waitFor } from './load-wait.ts'
 import type { LocalView } from './memory/coherence.ts'
 import type { Flights } from './memory/flights.ts'
 import type { ResolvedLoadOptions } from './options.ts'
 import type { Loaded, Missing, RunLoader } from './running-load.ts'
 
-export class Loads {
-  readonly #steps: LoadSteps
-  readonly #local: LocalView
-  readonly #flights: Flights<LoadResult>
+export interface LoadsOptions {
+  readonly steps: LoadSteps
+  readonly local: LocalView
+  readonly flights: Flights<LoadResult>
+  /** Is handed what goes on after its callers have left. Never rejects. */
+  readonly waitUntil: (work: Promise<void>) => void
+}
+
+export class Loads implements LoadListener {
+  readonly #options: LoadsOptions
   readonly #underWay = new Map<Promise<LoadResult>, LoadFlight>()
   /** Forced loads whose loader was not called yet. */
   readonly #forced = new Map<string, LoadFlight>()
-  readonly #running = new Set<Promise<void>>()
+  readonly #running = new Map<Load, Promise<void>>()
   /** The keys whose loaders the current call runs inside of. */
   readonly #inside = new AsyncLocalStorage<readonly string[]>()
 
-  constructor(steps: LoadSteps, local: LocalView, flights: Flights<LoadResult>) {
-    this.#steps = steps
-    this.#local = local
-    this.#flights = flights
+  constructor(options: LoadsOptions) {
+    this.#options = options
   }
 
   /** Results in the order of the keys, which are distinct. One statement reads them, and one call of the loader loads what is missing. */
   async get(keys: readonly string[], run: RunLoader, options: ResolvedLoadOptions): Promise<LoadResult[]> {
     for (const key of keys) this.#refuseReentrance(key)
     const flights = this.#board(keys, run, options)
-    return Promise.all(flights.map((flight) => this.#await(flight, options.signal)))
+    return Promise.all(flights.map((flight) => waitFor(flight, options)))
   }
 
   /** Waits for the loads under way. */
   async drain(): Promise<void> {
-    while (this.#running.size > 0) await Promise.all(this.#running)
+    while (this.#running.size > 0) await Promise.all(this.#running.values())
+  }
+
+  landed(flight: LoadFlight): void {
+    this.#options.flights.land(flight.key, flight.result)
+    this.#underWay.delete(flight.result)
+    this.#unforce(flight)
+  }
+
+  leftBehind(load: Load): void {
+    const running = this.#running.get(load)
+    if (running !== undefined) this.#options.waitUntil(running)
   }
 
   #refuseReentrance(key: string): void {
@@ -46,47 +62,42 @@ export class Loads {
 
   /** The flights that can be joined, and a new load for the other keys. */
   #board(keys: readonly string[], run: RunLoader, options: ResolvedLoadOptions): LoadFlight[] {
-    const joined = new Map<string, LoadFlight>()
+    const boarded = new Map<string, LoadFlight>()
     for (const key of keys) {
-      if (options.fresh) this.#flights.detach(key)
+      if (options.fresh) this.#options.flights.detach(key)
       const flight = options.force ? this.#forced.get(key) : this.#find(key)
-      if (flight !== undefined) joined.set(key, flight)
+      if (flight !== undefined) boarded.set(key, flight)
     }
-    const others = keys.filter((key) => !joined.has(key))
+    const others = keys.filter((key) => !boarded.has(key))
     if (others.length > 0)
-      for (const flight of this.#start(others, run, options)) joined.set(flight.key, flight)
-    return keys.map((key) => joined.get(key) as LoadFlight)
+      for (const flight of this.#start(others, run, options)) boarded.set(flight.key, flight)
+    return keys.map((key) => boarded.get(key) as LoadFlight)
   }
 
   #find(key: string): LoadFlight | undefined {
-    const underWay = this.#local.mayJoin(key) ? this.#flights.find(key) : undefined
+    const { local, flights } = this.#options
+    const underWay = local.mayJoin(key) ? flights.find(key) : undefined
     return underWay && this.#underWay.get(underWay)
   }
 
   #start(keys: readonly string[], run: RunLoader, options: ResolvedLoadOptions): readonly LoadFlight[] {
-    const load = new Load(keys, (missing, signal) => this.#call(load, run, missing, signal), options)
+    const load = new Load(keys, (missing, signal) => this.#call(load, run, missing, signal), options, this)
     for (const flight of load.flights) this.#register(flight, options)
-    const running: Promise<void> = this.#steps
+    const running = this.#options.steps
       .take(load)
       .catch((error: unknown) => load.fail(error))
-      .finally(() => this.#running.delete(running))
-    this.#running.add(running)
+      .finally(() => this.#running.delete(load))
+    this.#running.set(load, running)
     return load.flights
   }
 
   #register(flight: LoadFlight, { force }: ResolvedLoadOptions): void {
+    const { local, flights } = this.#options
     const { key, result } = flight
     // What is stored may be fresh: nobody but those who asked for it waits for a forced load.
     if (force) this.#forced.set(key, flight)
-    else if (this.#local.mayJoin(key)) this.#flights.begin(key, result)
+    else if (local.mayJoin(key)) flights.begin(key, result)
     this.#underWay.set(result, flight)
-    const land = (): void => {
-      this.#flights.land(key, result)
-      this.#underWay.delete(result)
-      this.#unforce(flight)
-    }
-    // Registered before any caller's own reaction: whoever continues from this flight starts a new one.
-    result.then(land, land)
   }
 
   #unforce(flight: LoadFlight): void {
@@ -97,31 +108,5 @@ export class Loads {
     for (const flight of load.flights) this.#unforce(flight)
     const chain = [...(this.#inside.getStore() ?? []), ...missing.map(({ key }) => key)]
     return this.#inside.run(chain, () => run(missing, signal))
-  }
-
-  // A caller that gives up leaves the load to the others; the last one takes it along.
-  async #await(flight: LoadFlight, signal: AbortSignal | undefined): Promise<LoadResult> {
-    if (signal === undefined) {
-      flight.waiters = Infinity
-      return flight.result
-    }
-    flight.waiters++
-    let giveUp = (): void => {}
-    const aborted = new Promise<never>((_, reject) => {
-      giveUp = () => {
-        if (--flight.waiters === 0) {
-          this.#flights.land(flight.key, flight.result)
-          flight.load.abandoned(signal.reason)
-        }
-        reject(signal.reason as Error)
-      }
-      if (signal.aborted) giveUp()
-      else signal.addEventListener('abort', giveUp, { once: true })
-    })
-    try {
-      return await Promise.race([flight.result, aborted])
-    } finally {
-      signal.removeEventListener('abort', giveUp)
-    }
   }
 }

@@ -10,8 +10,12 @@ import { parseDuration, parseTimeout, parseTtl } from './core/duration.ts'
 import { CacheError } from './core/errors.ts'
 import { assertIdentifier, assertIdentifierPrefix } from './core/identifier.ts'
 
+import { parseGrace } from './call-options.ts'
+import { LOAD_DEFAULTS, type ResolvedLoadDefaults, resolveLoading } from './load-options.ts'
+
 export type * from './cache-options.ts'
 export * from './call-options.ts'
+export type { LoadOptions } from './load-options.ts'
 
 const MIB = 1024 * 1024
 
@@ -22,7 +26,7 @@ const MAX_PRUNE_BATCH_ROWS = 10_000 // one statement of the sweeper must stay we
 const MIN_STALENESS_MS = 100 // below, every read would wait for a sync of its own
 
 /** Every option, complete: durations in milliseconds, sizes in bytes. */
-export interface ResolvedOptions {
+export interface ResolvedOptions extends ResolvedLoadDefaults {
   readonly pool: PoolSource
   /** Undefined: the address of the pool. */
   readonly sessionConnectionString: string | undefined
@@ -32,6 +36,8 @@ export interface ResolvedOptions {
   readonly schemaPrefix: string
   readonly local: false | ResolvedLocalOptions
   readonly ttlMs: number | null
+  /** 0: none. */
+  readonly graceMs: number
   readonly maxStalenessMs: number
   readonly loadTimeoutMs: number
   readonly lockTimeoutMs: number
@@ -46,6 +52,7 @@ export interface ResolvedOptions {
   readonly migrate: boolean
   readonly codec: Codec
   readonly prepare: boolean
+  readonly waitUntil: (work: Promise<void>) => void
 }
 
 /** Without a connection string, pg reads the PG* environment variables. */
@@ -75,6 +82,7 @@ const DEFAULTS: Readonly<Record<keyof CacheOptions, unknown>> = {
   schemaPrefix: '',
   local: {},
   ttl: '5m',
+  grace: null,
   maxStaleness: '2s',
   loadTimeout: '30s',
   lockTimeout: '5s',
@@ -88,6 +96,8 @@ const DEFAULTS: Readonly<Record<keyof CacheOptions, unknown>> = {
   migrate: true,
   codec: jsonCodec,
   prepare: true,
+  waitUntil: () => {},
+  ...LOAD_DEFAULTS,
 }
 
 export function resolveOptions(options: CacheOptions = {}): ResolvedOptions {
@@ -107,6 +117,7 @@ export function resolveOptions(options: CacheOptions = {}): ResolvedOptions {
     schemaPrefix: given.schemaPrefix,
     local: given.local === false ? false : resolveLocal(given.local),
     ttlMs: parseTtl(given.ttl, 'ttl', 'invalid-option'),
+    graceMs: parseGrace(given.grace, 'invalid-option'),
     maxStalenessMs: parseTimeout(given.maxStaleness, 'maxStaleness', MIN_STALENESS_MS),
     loadTimeoutMs: parseTimeout(given.loadTimeout, 'loadTimeout'),
     lockTimeoutMs: parseTimeout(given.lockTimeout, 'lockTimeout'),
@@ -120,6 +131,8 @@ export function resolveOptions(options: CacheOptions = {}): ResolvedOptions {
     migrate: checkBoolean(given.migrate, 'migrate'),
     codec: resolveCodec(given.codec),
     prepare: checkBoolean(given.prepare, 'prepare'),
+    waitUntil: resolveWaitUntil(given.waitUntil),
+    ...resolveLoading(given, undefined),
   }
 }
 
@@ -178,6 +191,11 @@ function resolveStore(given: unknown): ResolvedOptions['store'] {
     maxEntries: maxEntries === null ? null : checkInteger(maxEntries, 'store.maxEntries', 1),
     maxBytes: maxBytes === null ? null : checkInteger(maxBytes, 'store.maxBytes', 1),
   }
+}
+
+function resolveWaitUntil(given: unknown): (work: Promise<void>) => void {
+  if (typeof given === 'function') return given as (work: Promise<void>) => void
+  throw invalid('waitUntil', 'a function that takes a promise', given)
 }
 
 function resolveCodec(given: unknown): Codec {

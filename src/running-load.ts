@@ -84,11 +84,7 @@ export class RunningLoad implements LoadContext {
 
   #resolve(): ResolvedSetOptions {
     const own = resolveSetOptions(this.#own, this.#options)
-    return {
-      ttlMs: own.ttlMs,
-      graceMs: this.#own.grace === undefined ? this.#options.graceMs : own.graceMs,
-      tags: this.#own.tags === undefined ? this.#options.tags : own.tags,
-    }
+    return { ...own, tags: this.#own.tags === undefined ? this.#options.tags : own.tags }
   }
 }
 
@@ -131,13 +127,15 @@ function toValues(keys: readonly string[], loaded: unknown): readonly unknown[] 
 export interface DeadlineOptions {
   readonly keys: readonly string[]
   readonly loadTimeoutMs: number
+  /** Whether a process waits for it before it ends. */
+  readonly keepsAlive: boolean
   /** Aborted when the last caller has given up. */
   readonly signal: AbortSignal
 }
 
 /** Runs the loader until it settles, its deadline passes, or the last caller has given up. What comes later is dropped. */
 export async function runUnderDeadline<T>(
-  { keys, loadTimeoutMs, signal: givenUp }: DeadlineOptions,
+  { keys, loadTimeoutMs, keepsAlive, signal: givenUp }: DeadlineOptions,
   run: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   givenUp.throwIfAborted()
@@ -149,6 +147,7 @@ export async function runUnderDeadline<T>(
   const giveUp = (): void => controller.abort(givenUp.reason)
   givenUp.addEventListener('abort', giveUp, { once: true })
   const timer = setTimeout(() => controller.abort(loadTimeout(keys, loadTimeoutMs)), loadTimeoutMs)
+  if (!keepsAlive) timer.unref()
   try {
     return await Promise.race([run(signal), stopped])
   } finally {

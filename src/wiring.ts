@@ -12,6 +12,7 @@ import { LoadStore } from './load-store.ts'
 import { Background } from './memory/background.ts'
 import { Budget } from './memory/budget.ts'
 import { Coherence, type LocalView } from './memory/coherence.ts'
+import { FailedLoads } from './memory/failed-loads.ts'
 import { Flights } from './memory/flights.ts'
 import type { LocalEntry } from './memory/local-entry.ts'
 import { NullCoherence } from './memory/null-coherence.ts'
@@ -129,6 +130,7 @@ export function wire(options: ResolvedOptions, clock: Clock): Parts {
     reader,
     local,
     store: loadStore,
+    failures: new FailedLoads(clock),
     locks: () => connection.locks,
     reporter,
     background,
@@ -146,7 +148,7 @@ export function wire(options: ResolvedOptions, clock: Clock): Parts {
     sync,
     reader,
     writer,
-    loads: new Loads(loadSteps, local, loadFlights),
+    loads: new Loads({ steps: loadSteps, local, flights: loadFlights, waitUntil: options.waitUntil }),
     scan: new Scan(store, gate, local),
     connection,
     watches: new Watches(driver, names),

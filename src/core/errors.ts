@@ -31,6 +31,7 @@
  *
  * Loads and lifetime:
  * - `load-timeout`: the loader did not settle within `loadTimeout`; make it faster, or raise the option.
+ * - `wait-timeout`: the value was not there within the call's `timeout`; its load goes on, so a later call may have it.
  * - `reentrant-load`: a loader called `getOrSet` for the key it is loading; load that value directly instead.
  * - `transaction-ended`: the transaction of `withTransaction` is over, or none was begun; call it after BEGIN.
  * - `closed`: `close()` was called; make a new cache.
@@ -52,6 +53,7 @@ export type CacheErrorCode =
   | 'schema-newer'
   | 'settings-mismatch'
   | 'load-timeout'
+  | 'wait-timeout'
   | 'reentrant-load'
   | 'transaction-ended'
   | 'locked'

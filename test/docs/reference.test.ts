@@ -33,7 +33,10 @@ describe('README.md', () => {
 
   it('lists every option with its default', () => {
     const listed = tableUnder(page, '## Options').map(([name, value]) => [spansOf(name)[0], plain(value)])
-    expect(listed).toEqual(optionsOf('cache-options.ts', 'CacheOptions'))
+    expect(listed).toEqual([
+      ...optionsOf('cache-options.ts', 'CacheOptions extends LoadOptions'),
+      ...optionsOf('load-options.ts', 'LoadOptions'),
+    ])
   })
 
   it('lists every call', () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import {
+  type GetOrSetOptions,
   type SetEntry,
   resolveLoadOptions,
   resolveScanOptions,
@@ -7,7 +8,8 @@ import {
   resolveSetOptions,
 } from '../../src/call-options.ts'
 
-const defaults = { ttlMs: 300_000, loadTimeoutMs: 30_000 }
+const loading = { revalidate: 'blocking', softTimeoutMs: null, timeoutMs: null, backoffMs: 1_000 } as const
+const defaults = { ttlMs: 300_000, graceMs: 0, loadTimeoutMs: 30_000, ...loading }
 const refused = (code: string) => expect.objectContaining({ name: 'CacheError', code })
 
 describe('resolveSetOptions', () => {
@@ -15,7 +17,7 @@ describe('resolveSetOptions', () => {
     const plain = { ttlMs: 300_000, graceMs: 0, tags: [] }
     expect(resolveSetOptions(undefined, defaults)).toEqual(plain)
     expect(resolveSetOptions({ ttl: undefined, grace: undefined, tags: undefined }, defaults)).toEqual(plain)
-    expect(resolveSetOptions(undefined, { ttlMs: null }).ttlMs).toBe(null)
+    expect(resolveSetOptions(undefined, { ttlMs: null, graceMs: 0 }).ttlMs).toBe(null)
   })
 
   test('takes what is given', () => {
@@ -26,8 +28,10 @@ describe('resolveSetOptions', () => {
     })
   })
 
-  test('null overrides a default ttl', () => {
+  test('null overrides a default ttl and a default grace', () => {
     expect(resolveSetOptions({ ttl: null }, defaults).ttlMs).toBe(null)
+    expect(resolveSetOptions({}, { ...defaults, graceMs: 5 }).graceMs).toBe(5)
+    expect(resolveSetOptions({ grace: null }, { ...defaults, graceMs: 5 }).graceMs).toBe(0)
   })
 
   test('refuses a wrong ttl, grace or tag', () => {
@@ -89,6 +93,7 @@ describe('resolveLoadOptions', () => {
       graceMs: 0,
       tags: [],
       loadTimeoutMs: 30_000,
+      ...loading,
       fresh: false,
       force: false,
       signal: undefined,
@@ -102,6 +107,33 @@ describe('resolveLoadOptions', () => {
       fresh: true,
       signal,
     })
+  })
+
+  test('what a call says wins over what the cache says', () => {
+    const patient = { ...defaults, graceMs: 1, softTimeoutMs: 10, timeoutMs: 20, backoffMs: 30 }
+    expect(resolveLoadOptions({}, patient)).toMatchObject({ softTimeoutMs: 10, timeoutMs: 20, backoffMs: 30 })
+    const given = { softTimeout: null, timeout: null, backoff: 5, revalidate: 'background' } as const
+    expect(resolveLoadOptions(given, patient)).toMatchObject({
+      softTimeoutMs: null,
+      timeoutMs: null,
+      backoffMs: 5,
+      revalidate: 'background',
+    })
+  })
+
+  test.each<[string, GetOrSetOptions]>([
+    ['revalidate', { revalidate: 'background' }],
+    ['revalidate', { revalidate: 'sometimes' as never, grace: 1 }],
+    ['softTimeout', { softTimeout: 5 }],
+    ['softTimeout', { softTimeout: 5, timeout: 5, grace: 1 }],
+    ['softTimeout', { softTimeout: 5, revalidate: 'background', grace: 1 }],
+    ['softTimeout', { softTimeout: 0 }],
+    ['timeout', { timeout: -1 }],
+    ['backoff', { backoff: 0 }],
+  ])('refuses a %s that is wrong or without effect: %j', (option, options) => {
+    expect(() => resolveLoadOptions(options, defaults)).toThrow(
+      expect.objectContaining({ code: 'invalid-option', option }),
+    )
   })
 
   test('refuses a wrong deadline', () => {

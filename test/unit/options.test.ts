@@ -32,6 +32,12 @@ describe('resolveOptions', () => {
       migrate: true,
       codec: jsonCodec,
       prepare: true,
+      graceMs: 0,
+      revalidate: 'blocking',
+      softTimeoutMs: null,
+      timeoutMs: null,
+      backoffMs: 1_000,
+      waitUntil: expect.any(Function),
     }
     expect(resolveOptions()).toEqual(defaults)
     expect(resolveOptions({})).toEqual(defaults)
@@ -49,6 +55,7 @@ describe('resolveOptions', () => {
 
   test('takes every option', () => {
     const codec: Codec = { id: 'upper', encode: String, decode: String }
+    const waitUntil = (): void => {}
     expect(
       resolveOptions({
         connectionString: 'postgres://localhost/app',
@@ -73,6 +80,12 @@ describe('resolveOptions', () => {
         migrate: false,
         codec,
         prepare: false,
+        grace: '1h',
+        revalidate: 'background',
+        softTimeout: 10,
+        timeout: '1s',
+        backoff: '5s',
+        waitUntil,
       }),
     ).toEqual({
       pool: { kind: 'own', connectionString: 'postgres://localhost/app', max: 10, min: 2 },
@@ -96,6 +109,12 @@ describe('resolveOptions', () => {
       migrate: false,
       codec,
       prepare: false,
+      graceMs: 3_600_000,
+      revalidate: 'background',
+      softTimeoutMs: 10,
+      timeoutMs: 1_000,
+      backoffMs: 5_000,
+      waitUntil,
     })
   })
 

@@ -1,0 +1,98 @@
+// How values are loaded: options of the cache, of a namespace and of each call that loads, documented once.
+
+import { checkOneOf, invalid } from './core/check.ts'
+import { type Duration, parseDuration, parseTimeout } from './core/duration.ts'
+
+/** Options of the cache, of a namespace, and of calls that load. What a call leaves out its namespace decides, then the cache. */
+export interface LoadOptions {
+  /**
+   * What becomes of a stale value within its grace: with `'background'` it is served at once, and one load in the whole
+   * cluster replaces it; with `'blocking'` the call waits for the load, and serves it where that fails. Needs a `grace`.
+   * @default 'blocking'
+   */
+  readonly revalidate?: 'blocking' | 'background' | undefined
+  /**
+   * How long a call waits for a load before it serves a stale value within its grace; the load goes on. null: until the
+   * load has ended. Needs a `grace`.
+   * @default null
+   */
+  readonly softTimeout?: Duration | null | undefined
+  /**
+   * How long a call waits at all: then it serves a stale value within its grace, or rejects with `wait-timeout`. The load
+   * goes on for others. null: until the load has ended.
+   * @default null
+   */
+  readonly timeout?: Duration | null | undefined
+  /**
+   * For how long after a failed load stale values within their grace are served without another try in this process.
+   * Doubles with each failure in a row, up to 32 times.
+   * @default '1s'
+   */
+  readonly backoff?: Duration | undefined
+}
+
+export interface ResolvedLoadDefaults {
+  readonly revalidate: 'blocking' | 'background'
+  /** Null: none. */
+  readonly softTimeoutMs: number | null
+  /** Null: none. */
+  readonly timeoutMs: number | null
+  readonly backoffMs: number
+}
+
+export const LOAD_DEFAULTS: Readonly<Record<keyof LoadOptions, unknown>> = {
+  revalidate: 'blocking',
+  softTimeout: null,
+  timeout: null,
+  backoff: '1s',
+}
+
+/** Nothing given means the default. */
+export function resolveLoading(
+  given: Readonly<Partial<Record<keyof LoadOptions, unknown>>>,
+  defaults: ResolvedLoadDefaults | undefined,
+): ResolvedLoadDefaults {
+  const resolve = <T>(
+    option: keyof LoadOptions,
+    parse: (value: unknown) => T,
+    otherwise: T | undefined,
+  ): T => {
+    const value = given[option]
+    if (value !== undefined) return parse(value)
+    return otherwise === undefined ? parse(LOAD_DEFAULTS[option]) : otherwise
+  }
+  return {
+    revalidate: resolve(
+      'revalidate',
+      (value) => checkOneOf(value, 'revalidate', ['blocking', 'background']),
+      defaults?.revalidate,
+    ),
+    softTimeoutMs: resolve('softTimeout', orNull('softTimeout'), defaults?.softTimeoutMs),
+    timeoutMs: resolve('timeout', orNull('timeout'), defaults?.timeoutMs),
+    backoffMs: resolve('backoff', (value) => parseDuration(value, 'backoff'), defaults?.backoffMs),
+  }
+}
+
+/** Refuses what a call names itself and what can have no effect. */
+export function refuseContradictions(
+  given: LoadOptions,
+  { revalidate, softTimeoutMs, timeoutMs }: ResolvedLoadDefaults,
+  graceMs: number,
+): void {
+  if (given.revalidate === 'background' && graceMs === 0)
+    throw invalid('revalidate', "'blocking' where there is no `grace`", given.revalidate)
+  if (given.softTimeout == null || softTimeoutMs === null) return
+  if (graceMs === 0) throw invalid('softTimeout', 'given together with a `grace`', given.softTimeout)
+  if (revalidate === 'background')
+    throw invalid(
+      'softTimeout',
+      "left out with `revalidate: 'background'`, which never waits",
+      given.softTimeout,
+    )
+  if (timeoutMs !== null && timeoutMs <= softTimeoutMs)
+    throw invalid('softTimeout', `shorter than \`timeout\`, ${timeoutMs} ms`, given.softTimeout)
+}
+
+function orNull(option: string): (value: unknown) => number | null {
+  return (value) => (value === null ? null : parseTimeout(value, option))
+}

@@ -1,0 +1,96 @@
+// How long a caller waits for a flight, and what it takes instead. Whoever leaves does not end the load, except the last one whose signal
+// was aborted.
+
+import { CacheError } from './core/errors.ts'
+import type { LoadFlight, LoadResult } from './load-flight.ts'
+import type { ResolvedLoadOptions } from './options.ts'
+
+export type Patience = Pick<ResolvedLoadOptions, 'signal' | 'revalidate' | 'softTimeoutMs' | 'timeoutMs'>
+
+export function waitFor(flight: LoadFlight, patience: Patience): Promise<LoadResult> {
+  const { signal, revalidate, softTimeoutMs, timeoutMs } = patience
+  if (signal === undefined && revalidate === 'blocking' && softTimeoutMs === null && timeoutMs === null) {
+    flight.waiters = Infinity
+    return flight.result
+  }
+  return new Wait(flight, patience).result
+}
+
+class Wait {
+  readonly result: Promise<LoadResult>
+  readonly #flight: LoadFlight
+  readonly #signal: AbortSignal | undefined
+  readonly #timers: NodeJS.Timeout[] = []
+  #isOver = false
+  /** Whether the flight counts on this caller. */
+  #isWaiting = false
+  #resolve!: (result: LoadResult) => void
+  #reject!: (error: unknown) => void
+
+  constructor(flight: LoadFlight, { signal, revalidate, softTimeoutMs, timeoutMs }: Patience) {
+    this.#flight = flight
+    this.#signal = signal
+    this.result = new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+    if (revalidate === 'background') void this.#takeStale().then(() => this.#join())
+    else this.#join()
+    if (softTimeoutMs !== null) this.#after(softTimeoutMs, () => this.#takeStale())
+    if (timeoutMs !== null) this.#after(timeoutMs, () => this.#timeOut(timeoutMs))
+    if (signal?.aborted === true) this.#giveUp()
+    else signal?.addEventListener('abort', this.#giveUp, { once: true })
+  }
+
+  #join(): void {
+    if (this.#isOver) return
+    this.#isWaiting = true
+    this.#flight.waiters++
+    const { result } = this.#flight
+    result.then(
+      (loaded) => this.#end(() => this.#resolve(loaded)),
+      (error: unknown) => this.#end(() => this.#reject(error)),
+    )
+  }
+
+  async #takeStale(): Promise<void> {
+    await this.#flight.isRead
+    this.#serveStale()
+  }
+
+  /** The load goes on behind what is served. */
+  #serveStale(): void {
+    const stale = this.#isOver ? null : this.#flight.stale()
+    if (stale === null) return
+    this.#flight.load.goOn()
+    this.#end(() => this.#resolve(stale))
+  }
+
+  #timeOut(ms: number): void {
+    this.#serveStale()
+    if (this.#isOver) return
+    this.#flight.load.goOn()
+    const { key } = this.#flight
+    const message = `the value of key ${JSON.stringify(key)} was not there within ${ms} ms; its load goes on`
+    this.#end(() => this.#reject(new CacheError('wait-timeout', message, { key, option: 'timeout' })))
+  }
+
+  readonly #giveUp = (): void => {
+    const reason: unknown = this.#signal?.reason
+    this.#end(() => this.#reject(reason))
+    if (this.#flight.waiters === 0) this.#flight.abandon(reason)
+  }
+
+  #end(settle: () => void): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    for (const timer of this.#timers) clearTimeout(timer)
+    this.#signal?.removeEventListener('abort', this.#giveUp)
+    if (this.#isWaiting) this.#flight.waiters--
+    settle()
+  }
+
+  #after(ms: number, run: () => void | Promise<void>): void {
+    this.#timers.push(setTimeout(() => void run(), ms))
+  }
+}
