@@ -834,7 +834,7 @@ begin
   end if;
 
   update "postgres_cache"."state" as s
-  set server_started_at = pg_postmaster_start_time(), path = pg_relation_filepath('"postgres_cache"."state"'::regclass)
+  set world = gen_random_uuid(), server_started_at = pg_postmaster_start_time(), path = pg_relation_filepath('"postgres_cache"."state"'::regclass)
   where (s.system_identifier, s.database_oid, s.entries_oid, s.timeline)
     = (v_place.system_identifier, v_place.database_oid, v_place.entries_oid, v_place.timeline)
   returning s.world into v_world;

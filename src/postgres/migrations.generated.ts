@@ -429,7 +429,8 @@ $$;
 
 -- Returns the world, seeding a new one where there is none or where the stored one began elsewhere: after a crash that emptied unlogged tables,
 -- a promotion, a restored dump (which brings unlogged rows along, with transaction ids that mean nothing here) or a copied database. After a mere
--- restart the stored one goes on.
+-- restart the rows stay, in a new world all the same: a crash takes back the ids of transactions whose end was not on disk and gives them out again,
+-- so that no cursor or token from before it may count.
 -- Null in recovery, and while a prepared transaction of this database is pending, because its invalidations would be lost.
 create function {{settle_world}}() returns text
 language plpgsql security definer
@@ -451,7 +452,7 @@ begin
   end if;
 
   update {{state}} as s
-  set server_started_at = pg_postmaster_start_time(), path = pg_relation_filepath('{{state}}'::regclass)
+  set world = gen_random_uuid(), server_started_at = pg_postmaster_start_time(), path = pg_relation_filepath('{{state}}'::regclass)
   where (s.system_identifier, s.database_oid, s.entries_oid, s.timeline)
     = (v_place.system_identifier, v_place.database_oid, v_place.entries_oid, v_place.timeline)
   returning s.world into v_world;
