@@ -1,6 +1,8 @@
 import { configDefaults, type ViteUserConfig } from 'vitest/config'
+import { mutantModules } from './test/model/mutant-modules.ts'
 
 const config: ViteUserConfig = {
+  plugins: [mutantModules()],
   test: {
     include: ['test/**/*.test.ts'],
     exclude: [...configDefaults.exclude, 'test/faults/**'],
