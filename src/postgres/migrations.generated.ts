@@ -544,8 +544,9 @@ end
 $$;
 
 -- Sets (token null) and fills (token given) of distinct keys. refused: keys of fills that wrote nothing, because something that their load could
--- not see overwrote or invalidated them. Rows are locked in key order: batches cannot deadlock among themselves. A row that a caller's
--- transaction holds raises 55P03 after p_lock_timeout; the library then leaves that key out of the batch and tries it apart.
+-- not see overwrote or invalidated them. p_fresh_ms: infinite for no expiry; p_keep_ms: null for no grace. Rows are locked in key order: batches
+-- cannot deadlock among themselves. A row that a caller's transaction holds raises 55P03 after p_lock_timeout; the library then leaves that key out
+-- of the batch and tries it apart.
 create function {{write_entries}}(
   p_world text, p_lock_timeout text,
   p_keys text[], p_values text[], p_bytes bytea[], p_codecs text[], p_tags text[],
@@ -558,68 +559,73 @@ set plan_cache_mode = 'force_generic_plan' -- sizes of arrays say nothing, and p
 as $$
 declare
   v_state {{state}} := {{begin_own_write}}(p_world);
-  v_written text[];
+  v_newest xid8;
+  v_count bigint;
   -- The same for all rows: a call for each would cost a tenth of the statement. A snapshot from just before it is as good as its own.
   v_as_of constant pg_snapshot := pg_current_snapshot();
   v_xid constant xid8 := pg_current_xact_id();
   v_seq constant bigint := nextval('{{seq}}');
   v_now constant timestamptz := clock_timestamp();
+  v_epoch constant float8 := extract(epoch from v_now);
 begin
   perform set_config('lock_timeout', p_lock_timeout, true);
 
   if p_tokens is not null then
     -- A fill needs a token younger than both fences, and is not worth writing when the log voids it already.
+    v_newest := (select i.txid from {{invalidators}} as i order by i.txid desc limit 1);
     select coalesce(array_agg(i.key), '{}') into refused
     from unnest(p_keys, p_tags, p_tokens) as i (key, tags, token)
     where i.token is not null
       and (
         pg_snapshot_xmax(i.token) <= pg_snapshot_xmax(v_state.load_fence)
         or pg_snapshot_xmax(i.token) <= pg_snapshot_xmax(v_state.trim_fence)
-        or {{is_voided}}('k' || i.key, i.token)
-        or i.tags is not null and exists (
-          select from unnest(i.tags::text[]) as tag where {{is_voided}}('t' || tag, i.token)
+        or pg_snapshot_xmin(i.token) <= v_newest
+        and (
+          {{is_voided}}('k' || i.key, i.token)
+          or i.tags is not null and exists (
+            select from unnest(i.tags::text[]) as tag where {{is_voided}}('t' || tag, i.token)
+          )
         )
       );
   end if;
 
-  with written as (
-    insert into {{entries}} as e (
-      written_by, seq, created_at, fresh_until, expires_at, origin, key, as_of, codec, tags, value, bytes
-    )
-    select v_xid, v_seq, v_now,
-      coalesce(v_now + i.fresh_ms * interval '1 ms', 'infinity'),
-      coalesce(v_now + i.keep_ms * interval '1 ms', 'infinity'),
-      case when i.token is null then 's' else 'f' end, i.key, coalesce(i.token, v_as_of), i.codec, i.tags::text[], i.value, i.bytes
-    from unnest(p_keys, p_values, p_bytes, p_codecs, p_tags, p_fresh_ms, p_keep_ms, p_tokens)
-      as i (key, value, bytes, codec, tags, fresh_ms, keep_ms, token)
-    where refused is null or i.key <> all (refused)
-    order by i.key
-    on conflict (key) do update
-    set written_by = excluded.written_by,
-      seq = excluded.seq,
-      created_at = excluded.created_at,
-      fresh_until = excluded.fresh_until,
-      expires_at = excluded.expires_at,
-      origin = excluded.origin,
-      as_of = excluded.as_of,
-      codec = excluded.codec,
-      tags = excluded.tags,
-      value = excluded.value,
-      bytes = excluded.bytes
-    -- The present row is a fact that the load could not know of, unless it is an older load's. Snapshots with one xmax may differ in what is in
-    -- progress, so that neither counts as the older.
-    where excluded.origin = 's'
-      or pg_visible_in_snapshot(e.written_by, excluded.as_of)
-      or e.origin = 'f' and pg_snapshot_xmax(e.as_of) < pg_snapshot_xmax(excluded.as_of)
-    returning e.key
+  insert into {{entries}} as e (
+    written_by, seq, created_at, fresh_until, expires_at, origin, key, as_of, codec, tags, value, bytes
   )
-  select array_agg(w.key) into v_written from written as w;
+  select v_xid, v_seq, v_now,
+    to_timestamp(v_epoch + i.fresh_ms / 1000),
+    to_timestamp(v_epoch + coalesce(i.keep_ms, i.fresh_ms) / 1000),
+    case when i.token is null then 's' else 'f' end, i.key, coalesce(i.token, v_as_of), i.codec, i.tags::text[], i.value, i.bytes
+  from unnest(p_keys, p_values, p_bytes, p_codecs, p_tags, p_fresh_ms, p_keep_ms, p_tokens)
+    as i (key, value, bytes, codec, tags, fresh_ms, keep_ms, token)
+  where refused is null or i.key <> all (refused)
+  order by i.key
+  on conflict (key) do update
+  set written_by = excluded.written_by,
+    seq = excluded.seq,
+    created_at = excluded.created_at,
+    fresh_until = excluded.fresh_until,
+    expires_at = excluded.expires_at,
+    origin = excluded.origin,
+    as_of = excluded.as_of,
+    codec = excluded.codec,
+    tags = excluded.tags,
+    value = excluded.value,
+    bytes = excluded.bytes
+  -- The present row is a fact that the load could not know of, unless it is an older load's. Snapshots with one xmax may differ in what is in
+  -- progress, so that neither counts as the older.
+  where excluded.origin = 's'
+    or pg_visible_in_snapshot(e.written_by, excluded.as_of)
+    or e.origin = 'f' and pg_snapshot_xmax(e.as_of) < pg_snapshot_xmax(excluded.as_of);
+  get diagnostics v_count = row_count;
 
   version := v_xid::text;
-  refused := case
-    when coalesce(cardinality(v_written), 0) = cardinality(p_keys) then null
-    else array(select k from unnest(p_keys) as k except select w from unnest(v_written) as w)
-  end;
+  refused := null;
+  if v_count < cardinality(p_keys) then
+    refused := array(
+      select k from unnest(p_keys) as k where not exists (select from {{entries}} as e where e.key = k and e.written_by = v_xid)
+    );
+  end if;
 end
 $$;
 

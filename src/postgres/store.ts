@@ -94,8 +94,8 @@ export class Store {
       columnOrNull(entries, (entry) => entry.bytes && `\\x${Buffer.from(entry.bytes).toString('hex')}`),
       columnOrNull(entries, (entry) => entry.codec),
       columnOrNull(entries, (entry) => (entry.tags.length === 0 ? null : toArrayLiteral(entry.tags))),
-      entries.map((entry) => entry.freshMs),
-      entries.map((entry) => entry.keepMs),
+      entries.map((entry) => entry.freshMs ?? Infinity),
+      columnOrNull(entries, ({ freshMs, keepMs }) => (keepMs === freshMs ? null : String(keepMs ?? Infinity))),
       columnOrNull(entries, (entry) => entry.token && entry.token.snapshot),
     ])
     return { version: textAt(row, 0), refused: listAt(row, 1) }
