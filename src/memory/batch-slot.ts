@@ -42,6 +42,11 @@ export class Slot<Item, Reply> {
     this.#index = index
   }
 
+  /** Whether both were added by one call. */
+  isOneWith(other: Slot<Item, Reply>): boolean {
+    return this.#waiter === other.#waiter
+  }
+
   settle(reply: Reply | Failure): void {
     if (reply instanceof Failure) this.#waiter.fail(reply.error)
     else this.#waiter.receive(reply, this.#index)

@@ -30,6 +30,10 @@ export interface Exclusive<Item> {
   readonly merge: (earlier: Item, later: Item) => Item | undefined
 }
 
+// Callers that come back together would go out in one batch for ever, and this process and the server would take turns instead of working at the
+// same time. With fewer items the price of a second statement is more than that.
+const MIN_ITEMS_TO_SHARE = 32
+
 export class Batcher<Item, Reply> {
   readonly #options: BatcherOptions<Item, Reply>
   readonly #flush: () => void
@@ -48,7 +52,7 @@ export class Batcher<Item, Reply> {
     this.#queues = new SlotQueues(options.maxItems, options.maxBytes)
     this.#flush = () => {
       this.#scheduled = false
-      while (this.#underWay < options.maxConcurrent && this.#queues.size > 0) void this.#send()
+      while (this.#underWay < options.maxConcurrent && this.#queues.size > 0) void this.#send(this.#share())
     }
   }
 
@@ -144,8 +148,15 @@ export class Batcher<Item, Reply> {
     process.nextTick(this.#flush)
   }
 
-  async #send(): Promise<void> {
-    const slots = this.#queues.take()
+  /** All that is queued; when it is much, its part of it among the batches that may go now. */
+  #share(): number {
+    const { size } = this.#queues
+    if (size < MIN_ITEMS_TO_SHARE) return size
+    return Math.ceil(size / (this.#options.maxConcurrent - this.#underWay))
+  }
+
+  async #send(wanted: number): Promise<void> {
+    const slots = this.#queues.take(wanted)
     this.#underWay++
     let replies: Replies<Reply> | Failure
     try {

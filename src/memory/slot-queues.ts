@@ -30,12 +30,15 @@ export class SlotQueues<Item, Reply> {
     else queue.slots.push(slot)
   }
 
-  /** The next batch: of the kind that has waited longest, within the bounds, at least one item. */
-  take(): Slot<Item, Reply>[] {
+  /**
+   * The next batch: of the kind that has waited longest, within the bounds, at least one item. About `wanted` items: what
+   * was added together goes together.
+   */
+  take(wanted: number): Slot<Item, Reply>[] {
     const queue = this.#longestWaiting()
     if (queue === undefined) return []
     const { slots, head } = queue
-    const end = this.#endOfBatch(queue)
+    const end = this.#endOfBatch(queue, wanted)
     this.#size -= end - head
     if (end < slots.length) {
       queue.head = end
@@ -54,16 +57,21 @@ export class SlotQueues<Item, Reply> {
     return all
   }
 
-  #endOfBatch({ slots, head }: Queue<Item, Reply>): number {
+  #endOfBatch({ slots, head }: Queue<Item, Reply>, wanted: number): number {
     const most = Math.min(slots.length, head + this.#maxItems)
-    let end = head
     let bytes = 0
-    while (end < most) {
-      bytes += slots[end]?.bytes ?? 0
-      if (bytes > this.#maxBytes && end > head) break
-      end++
+    let former: Slot<Item, Reply> | undefined
+    for (let end = head; end < most; end++) {
+      const slot = slots[end] as Slot<Item, Reply>
+      bytes += slot.bytes
+      if (
+        former !== undefined &&
+        (bytes > this.#maxBytes || (end - head >= wanted && !slot.isOneWith(former)))
+      )
+        return end
+      former = slot
     }
-    return end
+    return most
   }
 
   #longestWaiting(): Queue<Item, Reply> | undefined {

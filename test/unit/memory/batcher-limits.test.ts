@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { Budget } from '../../../src/memory/budget.ts'
-import { exclusive, stage, tick, write } from './batcher-stage.ts'
+import { exclusive, stage, tick, write, type Write } from './batcher-stage.ts'
 
 describe('the budget', () => {
   test('past it an item is rejected with a typed error, and there is room again after a reply', async () => {
@@ -44,6 +44,42 @@ describe('the budget', () => {
     backend.batches[0]?.fail(new Error('gone'))
     await expect(reply).rejects.toThrow('gone')
     expect(budget.usedBytes).toBe(0)
+  })
+})
+
+describe('much at once', () => {
+  const items = (count: number): Write[] => Array.from({ length: count }, (_, i) => write(`k${i}`))
+
+  test('is shared among the batches that may go', async () => {
+    const { backend, batcher } = stage({ maxConcurrent: 2, maxItems: 100 })
+    for (const item of items(65)) void batcher.add(item)
+    await tick()
+    expect(backend.batches.map((batch) => batch.items.length)).toEqual([33, 32])
+  })
+
+  test('goes in one batch where only one may go', async () => {
+    const { backend, batcher } = stage({ maxConcurrent: 2, maxItems: 100 })
+    void batcher.add(write('before'))
+    await tick()
+    for (const item of items(64)) void batcher.add(item)
+    await tick()
+    expect(backend.batches.map((batch) => batch.items.length)).toEqual([1, 64])
+  })
+
+  test('stays together where one call added it', async () => {
+    const { backend, batcher } = stage({ maxConcurrent: 2, maxItems: 100 })
+    void batcher.add(write('before'))
+    void batcher.addMany(items(64))
+    void batcher.add(write('after'))
+    await tick()
+    expect(backend.batches.map((batch) => batch.items.length)).toEqual([65, 1])
+  })
+
+  test('is not worth a second statement below that', async () => {
+    const { backend, batcher } = stage({ maxConcurrent: 2, maxItems: 100 })
+    for (const item of items(31)) void batcher.add(item)
+    await tick()
+    expect(backend.batches.map((batch) => batch.items.length)).toEqual([31])
   })
 })
 
