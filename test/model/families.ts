@@ -81,6 +81,24 @@ export const families: readonly Family[] = [
   },
   {
     ...PLAIN,
+    name: 'hints and own writes',
+    bounds: { get: 2, set: 1, foreign: 1, hint: 2, renew: 1 },
+  },
+  {
+    ...PLAIN,
+    name: 'hints and loads',
+    foreign: [SET_TAGGED, TAG],
+    tags: ['t'],
+    before: [],
+    bounds: { get: 1, 'get or set': 1, foreign: 2, hint: 2 },
+  },
+  {
+    ...PLAIN,
+    name: 'hints and worlds',
+    bounds: { get: 2, foreign: 2, 'new world': 1, hint: 1, renew: 2 },
+  },
+  {
+    ...PLAIN,
     name: 'forged hints',
     bounds: { get: 1, 'get alone': 1, foreign: 1, forge: 2, renew: 1 },
   },

@@ -236,8 +236,8 @@ export class Process {
     const around = { now: local.open('another key'), joinable }
     const requests = Array.from(this.requests.values(), (request) => request.state(around)).toSorted()
     const touched = Array.from(this.touched.values(), ({ open, isOver }) => `${showOpen(open)} ${isOver}`)
-    const doubts = `${this.isInDoubt} ${this.isInDoubtAgain} ${this.isClosed}`
-    return [lease, held.join(), this.cursor, this.world, doubts, ...requests, ...touched].join('\n')
+    const worlds = `${this.world} ${this.toldWorld} ${this.lastWorld} ${this.isInDoubt} ${this.isInDoubtAgain}`
+    return [lease, held.join(), this.cursor, worlds, this.isClosed, ...requests, ...touched].join('\n')
   }
 
   #rowOf(entry: LocalEntry): Row {
