@@ -14,6 +14,8 @@ export interface Link {
 export interface TcpProxyOptions {
   /** Changes what a server sends; one for each connection. */
   readonly fromServer?: () => Transform
+  /** Changes what a client sends; one for each connection. */
+  readonly fromClient?: () => Transform
 }
 
 const HOST = '127.0.0.1'
@@ -82,9 +84,13 @@ export class TcpProxy implements AsyncDisposable {
       link.cut()
       this.#links.delete(link)
     }
-    pipeline(client, server, leave)
-    const changed = this.#options.fromServer?.()
-    if (changed === undefined) pipeline(server, client, leave)
-    else pipeline(server, changed, client, leave)
+    const { fromClient, fromServer } = this.#options
+    join(client, fromClient?.(), server, leave)
+    join(server, fromServer?.(), client, leave)
   }
+}
+
+function join(from: Socket, changed: Transform | undefined, to: Socket, leave: () => void): void {
+  if (changed === undefined) pipeline(from, to, leave)
+  else pipeline(from, changed, to, leave)
 }

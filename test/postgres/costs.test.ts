@@ -1,0 +1,190 @@
+// What operations cost, in counts that are the same on every machine.
+
+import { Transform } from 'node:stream'
+import pg from 'pg'
+import { afterAll, describe, expect, it } from 'vitest'
+import { PostgresCache } from '../../src/index.ts'
+import { createDatabase } from '../database.ts'
+import { TcpProxy } from '../tcp-proxy.ts'
+
+/** Hears which statements a client sends. Those of ours are prepared and have names. */
+class Statements {
+  readonly #sent: string[] = []
+
+  /** The names, in order; syncs apart, which follow the clock and what others do. */
+  async of(work: () => Promise<unknown>): Promise<string[]> {
+    this.#sent.length = 0
+    await work()
+    return this.#sent.filter((name) => name !== 'sync')
+  }
+
+  readonly ear = (): Transform => {
+    let rest = Buffer.alloc(0)
+    // The first message of a connection has no type.
+    let headerBytes = 4
+    return new Transform({
+      transform: (chunk: Buffer, _encoding, done) => {
+        rest = Buffer.concat([rest, chunk])
+        while (rest.length >= headerBytes) {
+          const end = headerBytes - 4 + rest.readInt32BE(headerBytes - 4)
+          if (rest.length < end) break
+          if (headerBytes === 5) this.#hear(rest.subarray(0, end))
+          rest = rest.subarray(end)
+          headerBytes = 5
+        }
+        done(null, chunk)
+      },
+    })
+  }
+
+  #hear(message: Buffer): void {
+    const bound = /^B.{4}\0postgres_cache_([a-z_]+?)(?:_[0-9a-f]{12})?\0/s.exec(message.toString('latin1'))
+    if (bound?.[1] !== undefined) this.#sent.push(bound[1])
+  }
+}
+
+const database = await createDatabase()
+const statements = new Statements()
+const proxy = await TcpProxy.to(database.url, { fromClient: statements.ear })
+const cache = new PostgresCache({ connectionString: proxy.urlOf(database.url), local: false })
+const near = new PostgresCache({ connectionString: database.url, local: { values: 'share' } })
+afterAll(async () => {
+  await Promise.all([cache.close(), near.close()])
+  await proxy[Symbol.asyncDispose]()
+})
+await cache.connect()
+
+const keys = (name: string, count: number): string[] =>
+  Array.from({ length: count }, (_, i) => `${name}:${i}`)
+const entries = (name: string, count: number): [string, string][] =>
+  keys(name, count).map((key) => [key, 'x'.repeat(100)])
+
+describe('what is sent', () => {
+  it('one statement for a read, of a key or of many', async () => {
+    await cache.setMany(entries('read', 256))
+    expect(await statements.of(() => cache.get('read:0'))).toEqual(['read'])
+    expect(await statements.of(() => cache.get('missing'))).toEqual(['read'])
+    expect(await statements.of(() => cache.getMany(keys('read', 256)))).toEqual(['read'])
+  })
+
+  it('one statement for a write, of a key or of many', async () => {
+    expect(await statements.of(() => cache.set('write', 1))).toEqual(['write'])
+    expect(await statements.of(() => cache.setMany(entries('write', 256)))).toEqual(['write'])
+    expect(await statements.of(() => cache.touch('write', '1h'))).toEqual(['touch'])
+    expect(await statements.of(() => cache.delete('write'))).toEqual(['remove'])
+    expect(await statements.of(() => cache.deleteMany(keys('write', 256)))).toEqual(['remove'])
+    expect(await statements.of(() => cache.invalidateTags(['a', 'b', 'c']))).toEqual(['invalidate'])
+    expect(await statements.of(() => cache.clear())).toEqual(['invalidate'])
+  })
+
+  it('two for what many callers do at once, so that the server and this process work at the same time', async () => {
+    const all = keys('at once', 200)
+    const set = (): Promise<unknown> => Promise.all(all.map((key) => cache.set(key, 1)))
+    const get = (): Promise<unknown> => Promise.all(all.map((key) => cache.get(key)))
+    expect(await statements.of(set)).toEqual(['write', 'write'])
+    expect(await statements.of(get)).toEqual(['read', 'read'])
+  })
+
+  it('one for all who ask for the same key at once', async () => {
+    await cache.set('popular', 1)
+    const everybody = (): Promise<unknown> =>
+      Promise.all(Array.from({ length: 200 }, () => cache.get('popular')))
+    expect(await statements.of(everybody)).toEqual(['read'])
+  })
+
+  it('three round trips for a load: read, claim, fill', async () => {
+    const load = (): number => 1
+    const sent = await statements.of(async () => {
+      await cache.getOrSet('cold', load)
+      await cache.getOrSet('cold', load)
+    })
+    // The lock is given back behind the answer.
+    expect(sent.filter((name) => name !== 'unlock' && name !== 'signal')).toEqual([
+      'read',
+      ...['try_locks', 'read'],
+      'write',
+      'read',
+    ])
+  })
+})
+
+describe('a hit of the local cache', () => {
+  const HITS = 10_000
+  const NUMBER_BYTES = 16
+
+  /** Bytes of heap for one call; without what the collector freed, and what is allocated once. */
+  const allocated = async (hit: () => unknown): Promise<number> => {
+    const measured: number[] = []
+    for (let round = 0; round < 20; round++) {
+      const before = process.memoryUsage().heapUsed
+      for (let i = 0; i < HITS; i++) hit()
+      measured.push((process.memoryUsage().heapUsed - before) / HITS)
+      await new Promise((resolve) => void setImmediate(resolve))
+    }
+    return Math.min(...measured.filter((bytes) => bytes >= 0))
+  }
+
+  it('allocates nothing but the promise that it returns, and the number that the clock gives it', async () => {
+    await near.set('near', { a: 1 })
+    await near.get('near')
+    const { store } = near.stats().hits
+    const get = await allocated(() => near.get('near'))
+    const peek = await allocated(() => near.peek('near'))
+    const promise = await allocated(() => Promise.resolve(HITS))
+    console.log(`${get} bytes for a hit, ${peek} for a peek, ${promise} for a promise`)
+    expect(near.stats().hits.store).toBe(store)
+    expect(get).toBeLessThan(promise + NUMBER_BYTES + 1)
+    expect(peek).toBeLessThan(NUMBER_BYTES + 1)
+  })
+})
+
+describe('plans', () => {
+  it('are made once for each connection and statement, whatever the number of keys', async () => {
+    const pool = new pg.Pool({ connectionString: database.url, max: 1 })
+    const planned = new PostgresCache({ pool, local: false, notifications: 'poll' })
+    for (const count of [1, 1, 1, 1, 1, 1, 1, 200, 3, 1, 64]) {
+      await planned.getMany(keys('plan', count))
+      await planned.setMany(entries('plan', count))
+    }
+    const { rows } = await pool.query<{ name: string; generic: number; custom: number }>(
+      `select substring(name from 'postgres_cache_(.*)_[0-9a-f]+$') as name, generic_plans::integer as generic, custom_plans::integer as custom
+       from pg_prepared_statements where name ~ '^postgres_cache_(read|write)_'`,
+    )
+    await planned.close()
+    await pool.end()
+    // The server tries five plans for the given parameters before it keeps one for all.
+    expect(rows.map(({ name }) => name).sort()).toEqual(['read', 'write'])
+    for (const row of rows) expect(row).toMatchObject({ custom: 5, generic: 6 })
+  })
+})
+
+describe('write-ahead log', () => {
+  const bytes = async (work: () => Promise<unknown>): Promise<number> => {
+    const measured: number[] = []
+    // The server writes some of its own from time to time.
+    for (let i = 0; i < 5; i++) {
+      const before = await position()
+      await work()
+      measured.push((await position()) - before)
+    }
+    return Math.min(...measured)
+  }
+  const position = async (): Promise<number> => {
+    const [row] = await database.query<{ position: string }>(
+      `select pg_current_wal_insert_lsn() - '0/0'::pg_lsn as position`,
+    )
+    return Number(row?.position)
+  }
+  const fresh = new PostgresCache({ connectionString: database.url, local: false, pruneInterval: '1h' })
+  afterAll(() => fresh.close())
+
+  it('none for reads, and no more than a commit for unlogged writes', async () => {
+    await fresh.setMany(entries('wal', 64))
+    expect(await bytes(() => fresh.getMany(keys('wal', 64)))).toBe(0)
+    const one = await bytes(() => fresh.set('wal:0', 'y'))
+    const many = await bytes(() => fresh.setMany(entries('wal', 64)))
+    console.log(`write-ahead log: ${one} bytes for a set, ${many} for a set of 64 entries`)
+    expect(one).toBeLessThan(400)
+    expect(many).toBeLessThan(400)
+  })
+})
