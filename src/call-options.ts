@@ -47,6 +47,10 @@ export interface GetOrSetOptions extends EntryOptions, LoadOptions, GetOptions {
   readonly loadTimeout?: Duration | undefined
   /** Loads now, whatever is stored; a failure then rejects, and what was stored stays. @default false */
   readonly force?: boolean | undefined
+  /** Whether the local cache may answer, and may keep the value. @default true */
+  readonly local?: boolean | undefined
+  /** Longest stay of the value in the local cache, where shorter than that of the cache. @default the option `local.ttl` */
+  readonly localTtl?: Duration | undefined
 }
 
 /** Which entries `keys()` and `entries()` list: those that match all that is given. */
@@ -88,6 +92,8 @@ export interface ResolvedLoadOptions extends ResolvedSetOptions, ResolvedLoadDef
   readonly loadTimeoutMs: number
   readonly fresh: boolean
   readonly force: boolean
+  /** 0: not in the local cache; Infinity: as long as the cache says. */
+  readonly localTtlMs: number
   readonly signal: AbortSignal | undefined
 }
 
@@ -149,8 +155,16 @@ export function resolveLoadOptions(
         : parseTimeout(options.loadTimeout, 'loadTimeout'),
     fresh: options?.fresh === true,
     force: options?.force === true,
+    localTtlMs: resolveLocalTtl(options),
     signal: options?.signal,
   }
+}
+
+function resolveLocalTtl({ local, localTtl }: GetOrSetOptions = {}): number {
+  if (local === false && localTtl !== undefined)
+    throw invalid('localTtl', 'left out with `local: false`', localTtl)
+  if (local === false) return 0
+  return localTtl === undefined ? Infinity : parseDuration(localTtl, 'localTtl')
 }
 
 /** 0: none. */

@@ -1,7 +1,7 @@
 // How values are loaded: options of the cache, of a namespace and of each call that loads, documented once.
 
 import { checkOneOf, invalid } from './core/check.ts'
-import { type Duration, parseDuration, parseTimeout } from './core/duration.ts'
+import { type Duration, parseDuration, parseTimeout, parseTtl } from './core/duration.ts'
 
 /** Options of the cache, of a namespace, and of calls that load. What a call leaves out its namespace decides, then the cache. */
 export interface LoadOptions {
@@ -29,6 +29,17 @@ export interface LoadOptions {
    * @default '1s'
    */
   readonly backoff?: Duration | undefined
+  /**
+   * For how long the error of a failed load is given to further callers in this process, without another try, where
+   * nothing stale can be served. Ends early with a load by `force` that succeeds. null: not at all.
+   * @default null
+   */
+  readonly errorTtl?: Duration | null | undefined
+  /**
+   * The ttl of `null` where the loader names none: how long "there is no such thing" is believed. null: for ever.
+   * @default the ttl of other values
+   */
+  readonly nullTtl?: Duration | null | undefined
 }
 
 export interface ResolvedLoadDefaults {
@@ -38,6 +49,10 @@ export interface ResolvedLoadDefaults {
   /** Null: none. */
   readonly timeoutMs: number | null
   readonly backoffMs: number
+  /** 0: none. */
+  readonly errorTtlMs: number
+  /** Null: no expiry; undefined: the ttl of other values. */
+  readonly nullTtlMs: number | null | undefined
 }
 
 export const LOAD_DEFAULTS: Readonly<Record<keyof LoadOptions, unknown>> = {
@@ -45,6 +60,8 @@ export const LOAD_DEFAULTS: Readonly<Record<keyof LoadOptions, unknown>> = {
   softTimeout: null,
   timeout: null,
   backoff: '1s',
+  errorTtl: null,
+  nullTtl: undefined,
 }
 
 /** Nothing given means the default. */
@@ -70,6 +87,15 @@ export function resolveLoading(
     softTimeoutMs: resolve('softTimeout', orNull('softTimeout'), defaults?.softTimeoutMs),
     timeoutMs: resolve('timeout', orNull('timeout'), defaults?.timeoutMs),
     backoffMs: resolve('backoff', (value) => parseDuration(value, 'backoff'), defaults?.backoffMs),
+    errorTtlMs: resolve(
+      'errorTtl',
+      (value) => (value === null ? 0 : parseDuration(value, 'errorTtl')),
+      defaults?.errorTtlMs,
+    ),
+    nullTtlMs:
+      given.nullTtl === undefined
+        ? defaults?.nullTtlMs
+        : parseTtl(given.nullTtl, 'nullTtl', 'invalid-option'),
   }
 }
 

@@ -94,8 +94,9 @@ export class LoadSteps {
     const { force } = flight.load.options
     if (force) flight.offer(() => null)
     else flight.offer(() => this.#stale(pending))
-    const stale = force ? null : this.#stale(pending)
-    if (stale === null) return true
+    if (force) return true
+    const stale = this.#stale(pending)
+    if (stale === null) return !this.#isKnownToFail(pending)
     if (this.#options.failures.isBackingOff(flight.key)) {
       this.#end(pending, stale)
       return false
@@ -105,6 +106,16 @@ export class LoadSteps {
     if (miss !== null) this.#options.local.abandon(miss.token)
     flight.drop()
     return false
+  }
+
+  /** Rejects with the error of a load that has failed lately, where that is remembered. */
+  #isKnownToFail({ flight, miss }: Pending): boolean {
+    const failed = this.#options.failures.remembered(flight.key)
+    if (failed === undefined) return false
+    if (miss !== null) this.#options.local.abandon(miss.token)
+    this.#options.reporter.missed(flight.key)
+    flight.fail(failed.error)
+    return true
   }
 
   async #loadOnce(load: Load, misses: readonly Missed[]): Promise<void> {
@@ -201,7 +212,7 @@ export class LoadSteps {
     const { signal, options } = load
     const started = clock.monotonic()
     const keys = pending.map(({ flight }) => flight.key)
-    const missing = pending.map(({ flight, miss }) => ({ key: flight.key, previous: store.previous(miss) }))
+    const missing = pending.map(({ flight, miss }) => store.missing(flight.key, miss))
     let loaded: readonly Loaded[]
     this.#count(keys, 1)
     try {
@@ -216,7 +227,7 @@ export class LoadSteps {
     const fill = async ({ flight, miss }: Pending, one: Loaded): Promise<void> => {
       failures.succeeded(flight.key)
       try {
-        const stored = await store.fill(miss, one)
+        const stored = await store.fill(miss, one, options)
         reporter.report('loaded', { key: flight.key, ms: clock.monotonic() - started, stored })
         flight.settle({ value: one.value, origin: 'loader' })
       } catch (error) {
@@ -240,7 +251,7 @@ export class LoadSteps {
     const { options, signal } = flight.load
     reporter.report('load-failed', { key: flight.key, error })
     // That nobody wants it any more says nothing about the loader.
-    if (!signal.aborted) failures.failed(flight.key, error, options.backoffMs)
+    if (!signal.aborted) failures.failed(flight.key, error, options)
     const stale = options.force ? null : this.#stale(pending)
     if (stale !== null) return this.#end(pending, stale)
     if (miss !== null) local.abandon(miss.token)
@@ -262,7 +273,7 @@ export class LoadSteps {
   #settleIfFresh(flight: LoadFlight, token: Token, read: StoredRead): Missed | null {
     const { world, snapshot, entry } = read
     if (entry !== null && isFresh(entry) && !flight.load.options.force) {
-      const found = this.#options.store.settle(token, { world, snapshot, entry })
+      const found = this.#options.store.settle(token, { world, snapshot, entry }, flight.load.options)
       if (found !== null) {
         flight.settle(found)
         return null

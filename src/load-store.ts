@@ -1,7 +1,7 @@
 // What a load finds in the store and leaves there, and what may be served in the place of a value that cannot be had.
 
 import type { Codec } from './codecs/codec.ts'
-import { decodeValue, encodeValue } from './codecs/values.ts'
+import { decodeValue, encodeValue, type EncodedValue } from './codecs/values.ts'
 import type { Clock } from './core/clock.ts'
 import type { StoredEntry } from './core/entry.ts'
 import { isCacheError } from './core/errors.ts'
@@ -12,7 +12,8 @@ import type { Token } from './memory/tokens.ts'
 import type { ValueMode } from './memory/value-modes.ts'
 import type { World } from './postgres/store.ts'
 import type { Reader, StoredRead } from './read.ts'
-import type { Loaded } from './running-load.ts'
+import type { ResolvedLoadOptions } from './options.ts'
+import type { Loaded, Missing } from './running-load.ts'
 import type { Writer } from './write.ts'
 
 /** Nothing fresh was there: what the value will be stored under, and what it will replace. */
@@ -34,6 +35,7 @@ export interface LoadStoreOptions {
   readonly codec: Codec
   readonly maxValueBytes: number
   readonly mode: ValueMode
+  readonly localTtlMs: number
 }
 
 export class LoadStore {
@@ -44,25 +46,30 @@ export class LoadStore {
   }
 
   /** What was read, let into the local cache; null, and the token stays open, where it cannot be decoded. */
-  settle(token: Token, read: StoredRead & { readonly entry: StoredEntry }): LoadResult | null {
+  settle(
+    token: Token,
+    read: StoredRead & { readonly entry: StoredEntry },
+    options: ResolvedLoadOptions,
+  ): LoadResult | null {
     const found = this.#decode(read.entry)
     if (found === null) return null
-    this.#options.reader.settle(token, read)
+    this.#options.reader.settle(token, read, this.#localTtl(options))
     return { value: found.value, origin: 'store' }
   }
 
   /** Whether it was stored; null: there is nothing to store under. */
-  async fill(miss: Miss | null, { value, keep }: Loaded): Promise<boolean> {
+  async fill(miss: Miss | null, loaded: Loaded, options: ResolvedLoadOptions): Promise<boolean> {
     if (miss === null) return false
-    const { writer, codec, maxValueBytes, local, reporter } = this.#options
-    const { key, token, world, snapshot } = miss
+    const { writer, local, reporter } = this.#options
+    const { token, world, snapshot } = miss
+    const { keep } = loaded
     if (keep === null || world === null || snapshot === null) {
       local.forget(token)
       return false
     }
     try {
-      const encoded = encodeValue(codec, value, { key, maxValueBytes })
-      return await writer.fill(token, { world, snapshot }, encoded, keep)
+      const encoded = this.#encode(miss, loaded)
+      return await writer.fill(token, { world, snapshot }, encoded, keep, this.#localTtl(options))
     } catch (error) {
       local.forget(token)
       if (!isCacheError(error)) throw error
@@ -87,8 +94,23 @@ export class LoadStore {
     return entry?.graced === true ? { value: mode.fromLocal(entry), origin: 'stale' } : null
   }
 
-  previous(miss: Miss | null): unknown {
-    return miss === null || miss.present === null ? undefined : this.#decode(miss.present)?.value
+  /** What the loader is told. */
+  missing(key: string, miss: Miss | null): Missing {
+    const present = miss?.present ?? null
+    const previous = present === null ? undefined : this.#decode(present)?.value
+    return { key, previous, tags: present?.tags ?? [] }
+  }
+
+  // What was not modified is stored as it is, and fenced like anything that is loaded.
+  #encode({ key, present }: Miss, { value, isUnmodified }: Loaded): EncodedValue {
+    const { codec, maxValueBytes } = this.#options
+    if (!isUnmodified || present === null) return encodeValue(codec, value, { key, maxValueBytes })
+    const { text, bytes } = present
+    return { text, bytes, codec: present.codec, size: text === null ? (bytes?.byteLength ?? 0) : Buffer.byteLength(text) }
+  }
+
+  #localTtl({ localTtlMs }: ResolvedLoadOptions): number {
+    return Math.min(localTtlMs, this.#options.localTtlMs)
   }
 
   /** What cannot be decoded here is a miss and an event. */

@@ -15,6 +15,11 @@ export interface LoadContext<Previous = unknown> {
   readonly set: (options: EntryOptions) => void
   /** Returns `value` unchanged; if the loader returns it, the callers get it and nothing is stored. */
   readonly skip: <V>(value: V) => V
+  /**
+   * Returns `previous`; if the loader returns it, it is stored as it is for another ttl, with its tags. Throws
+   * `invalid-value` where there is no previous value.
+   */
+  readonly notModified: () => Previous
 }
 
 /** Values in the order of the missing keys, or by key those that exist. */
@@ -40,6 +45,8 @@ export interface ManyLoadContext {
   readonly set: (options: EntryOptions, key?: string) => void
   /** Returns `value` unchanged; wherever it is among what the loader returns, it is handed out and not stored. */
   readonly skip: <V>(value: V) => V
+  /** Returns the previous value of the key; in its place among what the loader returns, it is stored for another ttl. */
+  readonly notModified: (key: string) => unknown
 }
 
 // oxlint-disable-next-line typescript/no-explicit-any -- of whatever parameters: unknown ones would match no function

@@ -107,6 +107,7 @@ export class Namespace implements Cache {
         ...context,
         previous: new Map(Array.from(context.previous, ([key, value]) => [this.#out(key), value])),
         set: (own, key) => context.set(own, key === undefined ? undefined : this.#in(key)),
+        notModified: (key) => context.notModified(this.#in(key)),
       })
       return loaded instanceof Map ? inner.map((key) => loaded.get(key)) : (loaded as readonly unknown[])
     }

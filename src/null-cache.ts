@@ -219,7 +219,7 @@ export class NullCache implements Cache {
     if (keys.length === 0) return []
     const startedAt = performance.now()
     try {
-      const missing = keys.map((key) => ({ key, previous: undefined }))
+      const missing = keys.map((key) => ({ key, previous: undefined, tags: [] }))
       const loaded = await run(missing, options?.signal ?? new AbortController().signal)
       const ms = performance.now() - startedAt
       for (const key of keys) this.#reporter.report('loaded', { key, ms, stored: false })

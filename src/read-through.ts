@@ -52,7 +52,7 @@ export class ReadThrough {
   }
 
   #hit(key: string, options: GetOrSetOptions | undefined): unknown {
-    if (options?.fresh === true || options?.force === true) return undefined
+    if (options?.fresh === true || options?.force === true || options?.local === false) return undefined
     const entry = this.#parts.local.hit(key)
     const held = entry === undefined ? undefined : this.#answers.decode(entry)
     if (held !== undefined) this.#parts.reporter.hit(key, 'local')

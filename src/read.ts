@@ -106,9 +106,9 @@ export class Reader {
     this.#options.local.abandon(token)
   }
 
-  /** Lets what was read into the local cache, if it may, and returns it where it is fresh. */
-  settle(token: Token, read: StoredRead): LocalEntry | null {
-    const { local, sync, mode, localTtlMs } = this.#options
+  /** Lets what was read into the local cache, if it may, and returns it where it is fresh. `localTtlMs` 0: it may not. */
+  settle(token: Token, read: StoredRead, localTtlMs: number = this.#options.localTtlMs): LocalEntry | null {
+    const { local, sync, mode } = this.#options
     const entry = this.#toLocal(read.entry, token.sentAt, mode, localTtlMs)
     const outcome = local.settle(token, { world: read.world, entry, version: read.entry?.version ?? null })
     if (outcome === 'foreign-world') sync.worldChanged()
@@ -143,7 +143,7 @@ export class Reader {
     mode: ValueMode,
     localTtlMs: number,
   ): LocalEntry | null {
-    if (stored === null) return null
+    if (stored === null || localTtlMs === 0) return null
     try {
       return new LocalEntry(stored, sentAt, mode, localTtlMs)
     } catch (error) {

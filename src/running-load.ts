@@ -15,10 +15,14 @@ export interface Missing {
   readonly key: string
   /** The value that is about to be replaced; undefined: none. */
   readonly previous: unknown
+  /** Its tags. */
+  readonly tags: readonly string[]
 }
 
 export interface Loaded {
   readonly value: unknown
+  /** Whether it is the previous value, to be stored as it is. */
+  readonly isUnmodified: boolean
   /** What to store it with; null: not at all. */
   readonly keep: ResolvedSetOptions | null
 }
@@ -28,8 +32,7 @@ export type RunLoader = (missing: readonly Missing[], signal: AbortSignal) => Pr
 
 export function runOne(loader: Loader<unknown, unknown>, options: ResolvedLoadOptions): RunLoader {
   return async ([missing], signal) => {
-    const { key, previous } = missing as Missing
-    const context = new RunningLoad(key, signal, previous, options)
+    const context = new RunningLoad(missing as Missing, signal, options)
     return [context.decide(await loader(context))]
   }
 }
@@ -48,20 +51,22 @@ export class RunningLoad implements LoadContext {
   readonly key: string
   readonly signal: AbortSignal
   readonly previous: unknown
+  readonly #previousTags: readonly string[]
   readonly #options: ResolvedLoadOptions
   #own: EntryOptions = {}
+  #isUnmodified = false
   readonly #skipped: Set<unknown>
 
   constructor(
-    key: string,
+    { key, previous, tags }: Missing,
     signal: AbortSignal,
-    previous: unknown,
     options: ResolvedLoadOptions,
     skipped: Set<unknown> = new Set(),
   ) {
     this.key = key
     this.signal = signal
     this.previous = previous
+    this.#previousTags = tags
     this.#options = options
     this.#skipped = skipped
   }
@@ -77,14 +82,29 @@ export class RunningLoad implements LoadContext {
     return value
   }
 
-  /** `undefined` is how a miss looks, and never stored. */
-  decide(value: unknown): Loaded {
-    return { value, keep: value === undefined || this.#skipped.has(value) ? null : this.#resolve() }
+  readonly notModified = (): unknown => {
+    if (this.previous === undefined) {
+      const message = `key ${JSON.stringify(this.key)} has no previous value that could be unmodified: look at \`previous\` first`
+      throw new CacheError('invalid-value', message, { key: this.key })
+    }
+    this.#isUnmodified = true
+    return this.previous
   }
 
-  #resolve(): ResolvedSetOptions {
-    const own = resolveSetOptions(this.#own, this.#options)
-    return { ...own, tags: this.#own.tags === undefined ? this.#options.tags : own.tags }
+  /** `undefined` is how a miss looks, and never stored. */
+  decide(value: unknown): Loaded {
+    const isUnmodified = this.#isUnmodified && Object.is(value, this.previous)
+    const isKept = value !== undefined && !this.#skipped.has(value)
+    return { value, isUnmodified, keep: isKept ? this.#resolve(value, isUnmodified) : null }
+  }
+
+  #resolve(value: unknown, isUnmodified: boolean): ResolvedSetOptions {
+    const { ttlMs, nullTtlMs, graceMs, tags } = this.#options
+    const ttl = value === null && nullTtlMs !== undefined ? nullTtlMs : ttlMs
+    const own = resolveSetOptions(this.#own, { ttlMs: ttl, graceMs })
+    // The tags of what is not modified may have come from its data.
+    const otherwise = isUnmodified && tags.length === 0 ? this.#previousTags : tags
+    return { ...own, tags: this.#own.tags === undefined ? otherwise : own.tags }
   }
 }
 
@@ -94,18 +114,22 @@ function openMany(
   options: ResolvedLoadOptions,
 ): { context: ManyLoadContext; loads: RunningLoad[] } {
   const skipped = new Set<unknown>()
-  const loads = missing.map(({ key, previous }) => new RunningLoad(key, signal, previous, options, skipped))
+  const loads = missing.map((each) => new RunningLoad(each, signal, options, skipped))
   const byKey = new Map(loads.map((load) => [load.key, load]))
+  const find = (key: string): RunningLoad => {
+    const load = byKey.get(key)
+    if (load === undefined) throw invalid('key', 'one of the missing keys', key)
+    return load
+  }
   const context: ManyLoadContext = {
     signal,
     previous: new Map(
       missing.filter(({ previous }) => previous !== undefined).map(({ key, previous }) => [key, previous]),
     ),
     set: (own, key) => {
-      const load = key === undefined ? undefined : byKey.get(key)
-      if (key !== undefined && load === undefined) throw invalid('key', 'one of the missing keys', key)
-      for (const each of load === undefined ? loads : [load]) each.set(own)
+      for (const load of key === undefined ? loads : [find(key)]) load.set(own)
     },
+    notModified: (key) => find(key).notModified(),
     skip: (value) => {
       skipped.add(value)
       return value

@@ -125,6 +125,7 @@ export function wire(options: ResolvedOptions, clock: Clock): Parts {
     codec: options.codec,
     maxValueBytes: options.maxValueBytes,
     mode,
+    localTtlMs,
   })
   const loadSteps = new LoadSteps({
     reader,

@@ -22,7 +22,14 @@ const LOCK_TIMEOUT_MS = 100 // below deadlock_timeout
 const RETRY_PAUSE_MS = 20
 
 export type Operation =
-  | { readonly kind: 'write'; readonly key: string; readonly size: number; readonly write: EntryWrite }
+  | {
+      readonly kind: 'write'
+      readonly key: string
+      readonly size: number
+      readonly write: EntryWrite
+      /** 0: it is kept out of the local cache. */
+      readonly localTtlMs: number
+    }
   | { readonly kind: 'remove'; readonly key: string }
   | { readonly kind: 'touch'; readonly key: string; readonly freshMs: number | null }
   | { readonly kind: 'expire'; readonly key: string }

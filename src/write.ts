@@ -52,22 +52,33 @@ export class Writer {
   }
 
   set(key: string, value: EncodedValue, options: ResolvedSetOptions): Promise<boolean> {
-    return this.#write(this.#options.local.open(key), toWrite(key, value, options, null))
+    return this.#write(
+      this.#options.local.open(key),
+      toWrite(key, value, options, null, this.#options.localTtlMs),
+    )
   }
 
   /** All or nothing per statement; rejects with the first failure. */
   async setMany(
     entries: readonly { key: string; value: EncodedValue; options: ResolvedSetOptions }[],
   ): Promise<void> {
-    const { local } = this.#options
+    const { local, localTtlMs } = this.#options
     const tokens = entries.map(({ key }) => local.open(key))
-    const operations = entries.map(({ key, value, options }) => toWrite(key, value, options, null))
+    const operations = entries.map(({ key, value, options }) =>
+      toWrite(key, value, options, null, localTtlMs),
+    )
     await this.#runMany(tokens, operations, (token, written) => this.acknowledge(token, written))
   }
 
   /** Whether it was stored: not, when something that the load could not see has overwritten or invalidated the key. */
-  fill(token: Token, from: LoadToken, value: EncodedValue, options: ResolvedSetOptions): Promise<boolean> {
-    return this.#write(token, toWrite(token.key, value, options, from))
+  fill(
+    token: Token,
+    from: LoadToken,
+    value: EncodedValue,
+    options: ResolvedSetOptions,
+    localTtlMs: number,
+  ): Promise<boolean> {
+    return this.#write(token, toWrite(token.key, value, options, from, localTtlMs))
   }
 
   async removeMany(keys: readonly string[]): Promise<boolean[]> {
@@ -105,15 +116,15 @@ export class Writer {
     const { local } = this.#options
     // The caller of a load is given its value all the same, and must not be given an older one afterwards.
     if (!done || operation.kind !== 'write') return local.forget(token)
-    const entry = this.#toLocal(toStored(operation.write, version), token.sentAt)
+    const entry = this.#toLocal(toStored(operation.write, version), token.sentAt, operation.localTtlMs)
     local.settle(token, { world, entry, version })
   }
 
   // A codec that cannot decode what it encoded: the write has happened all the same, and whoever reads it hears of it.
-  #toLocal(stored: StoredEntry, sentAt: number): LocalEntry | null {
-    const { mode, localTtlMs } = this.#options
+  #toLocal(stored: StoredEntry, sentAt: number, localTtlMs: number): LocalEntry | null {
+    if (localTtlMs === 0) return null
     try {
-      return new LocalEntry(stored, sentAt, mode, localTtlMs)
+      return new LocalEntry(stored, sentAt, this.#options.mode, localTtlMs)
     } catch (error) {
       if (!isCacheError(error)) throw error
       return null
@@ -209,8 +220,9 @@ function toWrite(
   value: EncodedValue,
   options: ResolvedSetOptions,
   token: LoadToken | null,
+  localTtlMs: number,
 ): Operation {
-  return { kind: 'write', key, size: value.size, write: toEntryWrite(key, value, options, token) }
+  return { kind: 'write', key, size: value.size, write: toEntryWrite(key, value, options, token), localTtlMs }
 }
 
 export function toEntryWrite(

@@ -5,10 +5,18 @@ import type { Clock } from '../core/clock.ts'
 const MAX_KEYS = 4096
 const MAX_DOUBLINGS = 5
 
-interface Failed {
+export interface Failed {
   readonly error: unknown
   readonly inARow: number
   readonly retryAt: number
+  readonly forgetAt: number
+}
+
+export interface FailurePauses {
+  /** Until the next try, doubled with each failure in a row. */
+  readonly backoffMs: number
+  /** For how long the error itself is remembered. */
+  readonly errorTtlMs: number
 }
 
 export class FailedLoads {
@@ -23,18 +31,24 @@ export class FailedLoads {
     return this.#byKey.size
   }
 
-  /** `backoffMs`: until the next try, doubled with each failure in a row. */
-  failed(key: string, error: unknown, backoffMs: number): void {
+  failed(key: string, error: unknown, { backoffMs, errorTtlMs }: FailurePauses): void {
     const inARow = (this.#byKey.get(key)?.inARow ?? 0) + 1
     const waitMs = backoffMs * 2 ** Math.min(inARow - 1, MAX_DOUBLINGS)
     this.#byKey.delete(key)
-    this.#byKey.set(key, { error, inARow, retryAt: this.#clock.monotonic() + waitMs })
+    const now = this.#clock.monotonic()
+    this.#byKey.set(key, { error, inARow, retryAt: now + waitMs, forgetAt: now + errorTtlMs })
     const [oldest] = this.#byKey.keys()
     if (this.#byKey.size > MAX_KEYS && oldest !== undefined) this.#byKey.delete(oldest)
   }
 
   succeeded(key: string): void {
     this.#byKey.delete(key)
+  }
+
+  /** The failure whose error stands for those of further tries. */
+  remembered(key: string): Failed | undefined {
+    const failed = this.#byKey.get(key)
+    return failed !== undefined && this.#clock.monotonic() < failed.forgetAt ? failed : undefined
   }
 
   /** Whether the key should not be tried yet. */

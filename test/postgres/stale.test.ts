@@ -135,7 +135,7 @@ describe("revalidate: 'background'", () => {
     expect(handed).toHaveLength(1)
     await expect.poll(() => source.runs).toBe(1)
     let closed = false
-    const closing = own.close().then(() => {
+    const closing = own.close().finally(() => {
       closed = true
     })
     await cache.get('meanwhile', { fresh: true })

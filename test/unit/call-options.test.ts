@@ -8,7 +8,14 @@ import {
   resolveSetOptions,
 } from '../../src/call-options.ts'
 
-const loading = { revalidate: 'blocking', softTimeoutMs: null, timeoutMs: null, backoffMs: 1_000 } as const
+const loading = {
+  revalidate: 'blocking',
+  softTimeoutMs: null,
+  timeoutMs: null,
+  backoffMs: 1_000,
+  errorTtlMs: 0,
+  nullTtlMs: undefined,
+} as const
 const defaults = { ttlMs: 300_000, graceMs: 0, loadTimeoutMs: 30_000, ...loading }
 const refused = (code: string) => expect.objectContaining({ name: 'CacheError', code })
 
@@ -96,6 +103,7 @@ describe('resolveLoadOptions', () => {
       ...loading,
       fresh: false,
       force: false,
+      localTtlMs: Infinity,
       signal: undefined,
     })
   })
@@ -130,6 +138,10 @@ describe('resolveLoadOptions', () => {
     ['softTimeout', { softTimeout: 0 }],
     ['timeout', { timeout: -1 }],
     ['backoff', { backoff: 0 }],
+    ['errorTtl', { errorTtl: 0 }],
+    ['nullTtl', { nullTtl: 0 }],
+    ['localTtl', { localTtl: 0 }],
+    ['localTtl', { localTtl: 5, local: false }],
   ])('refuses a %s that is wrong or without effect: %j', (option, options) => {
     expect(() => resolveLoadOptions(options, defaults)).toThrow(
       expect.objectContaining({ code: 'invalid-option', option }),

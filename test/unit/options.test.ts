@@ -37,6 +37,8 @@ describe('resolveOptions', () => {
       softTimeoutMs: null,
       timeoutMs: null,
       backoffMs: 1_000,
+      errorTtlMs: 0,
+      nullTtlMs: undefined,
       waitUntil: expect.any(Function),
     }
     expect(resolveOptions()).toEqual(defaults)
@@ -85,6 +87,8 @@ describe('resolveOptions', () => {
         softTimeout: 10,
         timeout: '1s',
         backoff: '5s',
+        errorTtl: 20,
+        nullTtl: '3s',
         waitUntil,
       }),
     ).toEqual({
@@ -114,6 +118,8 @@ describe('resolveOptions', () => {
       softTimeoutMs: 10,
       timeoutMs: 1_000,
       backoffMs: 5_000,
+      errorTtlMs: 20,
+      nullTtlMs: 3_000,
       waitUntil,
     })
   })
