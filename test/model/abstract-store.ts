@@ -101,12 +101,17 @@ export class AbstractStore {
   }
 
   begin(step: Step, asOf: number = this.snapshot): Open {
-    if (isWrite(step)) this.#locks.add(step.key)
+    // The snapshot of a fill is that of its load, and it waits for the row at its end.
+    if (step.do === 'set') this.#locks.add(step.key)
     return { version: String(this.#nextVersion++), step, asOf }
   }
 
   rollBack({ step }: Open): void {
-    if (isWrite(step)) this.#locks.delete(step.key)
+    if (step.do === 'set') this.#locks.delete(step.key)
+  }
+
+  canCommit({ step }: Open): boolean {
+    return step.do !== 'fill' || !this.isLocked(step.key)
   }
 
   /** The row it wrote; null where it wrote none. */

@@ -6,6 +6,7 @@ import type { Family } from './family.ts'
 import { PLAIN, SET } from './plain-family.ts'
 
 const SET_TAGGED: Step = { do: 'set', key: 'a', tags: ['t'] }
+const FILL: Step = { do: 'fill', key: 'a', tags: [] }
 const REMOVE: Step = { do: 'remove', key: 'a' }
 const INVALIDATE: Step = { do: 'invalidate', key: 'a' }
 const TAG: Step = { do: 'invalidate-tag', tag: 't' }
@@ -67,6 +68,13 @@ export const families: readonly Family[] = [
     foreign: [SET, INVALIDATE],
     before: [],
     bounds: { 'get or set': 2, 'begin foreign': 1, foreign: 1, renew: 1 },
+  },
+  {
+    ...PLAIN,
+    name: 'loads here and elsewhere',
+    foreign: [FILL, INVALIDATE],
+    before: [],
+    bounds: { get: 1, 'get or set': 1, 'begin foreign': 1, foreign: 1, renew: 1 },
   },
   {
     ...PLAIN,

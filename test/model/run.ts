@@ -57,7 +57,9 @@ export class Run {
     for (const what of this.#causes) {
       if (this.#isLeft(what)) for (const which of this.#choices(what)) events.push([what, which])
     }
-    for (const id of this.#foreign.keys()) events.push(['finish foreign', id])
+    for (const [id, open] of this.#foreign) {
+      if (this.#store.canCommit(open)) events.push(['finish foreign', id])
+    }
     for (const id of this.#openTouched()) events.push(['commit', id])
     return events
   }
