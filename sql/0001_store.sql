@@ -138,8 +138,8 @@ create {{persistence}} table {{leases}} (
 -- fifth of a read. Otherwise the rule is written so that an index on (target, txid) answers it exactly, even while a long writer pins xmin: what
 -- as_of cannot see is at or above its xmax, or in its list of transactions in progress. Only a caller's transaction can both set and invalidate.
 -- An entry older than the trim fence is void, because its invalidations may be gone; without a settled state there is no fence, and every one is.
--- Each probe is a subplan of its own: NOT (… OR …) and OFFSET 0 keep the planner from joining the whole log. Few of them, because every statement
--- pays for the start of each.
+-- Each probe is a subplan of its own: NOT (… OR …) and OFFSET 0 keep the planner from joining the whole log, and ORDER BY … LIMIT 1 from reading all
+-- of it where most of it is one hot tag. Few of them, because every statement pays for the start of each.
 create view {{valid_entries}} as
 select e.*
 from {{entries}} as e
@@ -150,13 +150,14 @@ where pg_snapshot_xmax(e.as_of) > (select pg_snapshot_xmax(s.trim_fence) from {{
       exists (
         select from {{invalidations}} as i
         where i.target = 'k' || e.key and i.txid >= pg_snapshot_xmax(e.as_of) and (i.txid <> e.written_by or i.seq > e.seq)
+        order by i.txid desc limit 1 offset 0
       )
       or e.tags is not null and exists (
         select from unnest(e.tags) as tag
         cross join lateral (
           select from {{invalidations}} as i
           where i.target = 't' || tag and i.txid >= pg_snapshot_xmax(e.as_of) and (i.txid <> e.written_by or i.seq > e.seq)
-          offset 0
+          order by i.txid desc limit 1
         ) as voiding
       )
       or (e.origin = 't' or pg_snapshot_xmin(e.as_of) <> pg_snapshot_xmax(e.as_of)) and exists (

@@ -89,11 +89,15 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return exists (
-      select from {{invalidations}} as i where i.target = p_target and i.txid >= pg_snapshot_xmax(p_token)
+      select from {{invalidations}} as i
+      where i.target = p_target and i.txid >= pg_snapshot_xmax(p_token)
+      order by i.txid desc limit 1 offset 0
     )
     or exists (
-      select from pg_snapshot_xip(p_token) as unseen
-      join {{invalidations}} as i on i.target = p_target and i.txid = unseen
+      select from pg_snapshot_xip(p_token) as unseen (txid)
+      cross join lateral (
+        select from {{invalidations}} as i where i.target = p_target and i.txid = unseen.txid offset 0
+      ) as voiding
     )
     or exists (
       select from {{prefix_invalidations}} as p

@@ -198,7 +198,9 @@ begin
   get diagnostics v_count = row_count;
   delete from {{prefix_invalidations}} as p where pg_visible_in_snapshot(p.txid, v_fence);
   get diagnostics v_prefixes = row_count;
-  delete from {{invalidators}} as i where pg_visible_in_snapshot(i.txid, v_fence);
+  -- The newest stays: while a transaction is left open, reads would have to step over all that are gone.
+  delete from {{invalidators}} as i
+  where pg_visible_in_snapshot(i.txid, v_fence) and i.txid < (select n.txid from {{invalidators}} as n order by n.txid desc limit 1);
   return v_count + v_prefixes;
 end
 $$;

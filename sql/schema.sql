@@ -352,7 +352,9 @@ begin
   get diagnostics v_count = row_count;
   delete from "postgres_cache"."prefix_invalidations" as p where pg_visible_in_snapshot(p.txid, v_fence);
   get diagnostics v_prefixes = row_count;
-  delete from "postgres_cache"."invalidators" as i where pg_visible_in_snapshot(i.txid, v_fence);
+  -- The newest stays: while a transaction is left open, reads would have to step over all that are gone.
+  delete from "postgres_cache"."invalidators" as i
+  where pg_visible_in_snapshot(i.txid, v_fence) and i.txid < (select n.txid from "postgres_cache"."invalidators" as n order by n.txid desc limit 1);
   return v_count + v_prefixes;
 end
 $function$;
@@ -525,11 +527,15 @@ CREATE OR REPLACE FUNCTION postgres_cache.is_voided(p_target text, p_token pg_sn
 AS $function$
 begin
   return exists (
-      select from "postgres_cache"."invalidations" as i where i.target = p_target and i.txid >= pg_snapshot_xmax(p_token)
+      select from "postgres_cache"."invalidations" as i
+      where i.target = p_target and i.txid >= pg_snapshot_xmax(p_token)
+      order by i.txid desc limit 1 offset 0
     )
     or exists (
-      select from pg_snapshot_xip(p_token) as unseen
-      join "postgres_cache"."invalidations" as i on i.target = p_target and i.txid = unseen
+      select from pg_snapshot_xip(p_token) as unseen (txid)
+      cross join lateral (
+        select from "postgres_cache"."invalidations" as i where i.target = p_target and i.txid = unseen.txid offset 0
+      ) as voiding
     )
     or exists (
       select from "postgres_cache"."prefix_invalidations" as p
@@ -1369,12 +1375,16 @@ create view postgres_cache.valid_entries as
           ORDER BY i.txid DESC
          LIMIT 1), '0'::xid8)) OR (NOT ((EXISTS ( SELECT
            FROM postgres_cache.invalidations i
-          WHERE ((i.target = ('k'::text || e.key)) AND (i.txid >= pg_snapshot_xmax(e.as_of)) AND ((i.txid <> e.written_by) OR (i.seq > e.seq))))) OR ((tags IS NOT NULL) AND (EXISTS ( SELECT
+          WHERE ((i.target = ('k'::text || e.key)) AND (i.txid >= pg_snapshot_xmax(e.as_of)) AND ((i.txid <> e.written_by) OR (i.seq > e.seq)))
+          ORDER BY i.txid DESC
+         OFFSET 0
+         LIMIT 1)) OR ((tags IS NOT NULL) AND (EXISTS ( SELECT
            FROM (unnest(e.tags) tag(tag)
              CROSS JOIN LATERAL ( SELECT
                    FROM postgres_cache.invalidations i
                   WHERE ((i.target = ('t'::text || tag.tag)) AND (i.txid >= pg_snapshot_xmax(e.as_of)) AND ((i.txid <> e.written_by) OR (i.seq > e.seq)))
-                 OFFSET 0) voiding)))) OR (((origin = 't'::"char") OR (pg_snapshot_xmin(as_of) <> pg_snapshot_xmax(as_of))) AND (EXISTS ( SELECT
+                  ORDER BY i.txid DESC
+                 LIMIT 1) voiding)))) OR (((origin = 't'::"char") OR (pg_snapshot_xmin(as_of) <> pg_snapshot_xmax(as_of))) AND (EXISTS ( SELECT
            FROM ((( SELECT ('k'::text || e.key) AS target
                 UNION ALL
                  SELECT ('t'::text || tag.tag)

@@ -154,8 +154,8 @@ create {{persistence}} table {{leases}} (
 -- fifth of a read. Otherwise the rule is written so that an index on (target, txid) answers it exactly, even while a long writer pins xmin: what
 -- as_of cannot see is at or above its xmax, or in its list of transactions in progress. Only a caller's transaction can both set and invalidate.
 -- An entry older than the trim fence is void, because its invalidations may be gone; without a settled state there is no fence, and every one is.
--- Each probe is a subplan of its own: NOT (… OR …) and OFFSET 0 keep the planner from joining the whole log. Few of them, because every statement
--- pays for the start of each.
+-- Each probe is a subplan of its own: NOT (… OR …) and OFFSET 0 keep the planner from joining the whole log, and ORDER BY … LIMIT 1 from reading all
+-- of it where most of it is one hot tag. Few of them, because every statement pays for the start of each.
 create view {{valid_entries}} as
 select e.*
 from {{entries}} as e
@@ -166,13 +166,14 @@ where pg_snapshot_xmax(e.as_of) > (select pg_snapshot_xmax(s.trim_fence) from {{
       exists (
         select from {{invalidations}} as i
         where i.target = 'k' || e.key and i.txid >= pg_snapshot_xmax(e.as_of) and (i.txid <> e.written_by or i.seq > e.seq)
+        order by i.txid desc limit 1 offset 0
       )
       or e.tags is not null and exists (
         select from unnest(e.tags) as tag
         cross join lateral (
           select from {{invalidations}} as i
           where i.target = 't' || tag and i.txid >= pg_snapshot_xmax(e.as_of) and (i.txid <> e.written_by or i.seq > e.seq)
-          offset 0
+          order by i.txid desc limit 1
         ) as voiding
       )
       or (e.origin = 't' or pg_snapshot_xmin(e.as_of) <> pg_snapshot_xmax(e.as_of)) and exists (
@@ -495,11 +496,15 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return exists (
-      select from {{invalidations}} as i where i.target = p_target and i.txid >= pg_snapshot_xmax(p_token)
+      select from {{invalidations}} as i
+      where i.target = p_target and i.txid >= pg_snapshot_xmax(p_token)
+      order by i.txid desc limit 1 offset 0
     )
     or exists (
-      select from pg_snapshot_xip(p_token) as unseen
-      join {{invalidations}} as i on i.target = p_target and i.txid = unseen
+      select from pg_snapshot_xip(p_token) as unseen (txid)
+      cross join lateral (
+        select from {{invalidations}} as i where i.target = p_target and i.txid = unseen.txid offset 0
+      ) as voiding
     )
     or exists (
       select from {{prefix_invalidations}} as p
@@ -955,7 +960,9 @@ begin
   get diagnostics v_count = row_count;
   delete from {{prefix_invalidations}} as p where pg_visible_in_snapshot(p.txid, v_fence);
   get diagnostics v_prefixes = row_count;
-  delete from {{invalidators}} as i where pg_visible_in_snapshot(i.txid, v_fence);
+  -- The newest stays: while a transaction is left open, reads would have to step over all that are gone.
+  delete from {{invalidators}} as i
+  where pg_visible_in_snapshot(i.txid, v_fence) and i.txid < (select n.txid from {{invalidators}} as n order by n.txid desc limit 1);
   return v_count + v_prefixes;
 end
 $$;

@@ -58,6 +58,7 @@ left join lateral (
     ),
     // First the header, then the feed rows that the cursor $1 does not see. A gap: the floor does not lie behind the cursor, or the cursor lies ahead
     // of a server that was set back to an older state.
+    // Order, sub-selects and OFFSET 0 keep it on the index: a feed that nobody has analysed yet would be read whole, several times a second.
     sync: named(
       'sync',
       `select now.snapshot::text, s.world::text, floor(date_part('epoch', clock_timestamp()) * 1000)::bigint::text,
@@ -68,11 +69,12 @@ from pg_current_snapshot() as now (snapshot) left join ${object('settled_state')
 union all
 (select f.txid::text, array_to_json(f.keys)::text, array_to_json(f.tags)::text,
   array_to_json(f.key_prefixes)::text, array_to_json(f.tag_prefixes)::text
-from ${object('feed')} as f where f.txid >= pg_snapshot_xmax($1::pg_snapshot) limit $2)
+from ${object('feed')} as f where f.txid >= (select pg_snapshot_xmax($1::pg_snapshot)) order by f.txid limit (select $2::bigint))
 union all
 (select f.txid::text, array_to_json(f.keys)::text, array_to_json(f.tags)::text,
   array_to_json(f.key_prefixes)::text, array_to_json(f.tag_prefixes)::text
-from pg_snapshot_xip($1::pg_snapshot) as unseen join ${object('feed')} as f on f.txid = unseen limit $2)`,
+from pg_snapshot_xip($1::pg_snapshot) as unseen (txid)
+cross join lateral (select * from ${object('feed')} as f where f.txid = unseen.txid offset 0) as f limit $2)`,
     ),
     world: named('world', `select s.world::text from ${object('settled_state')} as s`),
     settleWorld: named('settle_world', `select ${object('settle_world')}()`),
