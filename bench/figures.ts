@@ -41,6 +41,8 @@ export type FigureName =
   | 'tableMb'
   | 'growth'
   | 'hotShare'
+  | 'logRows'
+  | 'feedRows'
 
 const ms = (title: string): FigureFormat => ({ title, unit: 'ms', digits: 3 })
 const us = (title: string): FigureFormat => ({ title, unit: 'µs', digits: 2 })
@@ -82,6 +84,8 @@ const FIGURES: Readonly<Record<FigureName, FigureFormat>> = {
   tableMb: { title: 'table', unit: 'MB', digits: 1 },
   growth: { title: 'growth', unit: '×', digits: 2 },
   hotShare: share('HOT'),
+  logRows: count('most rows in the log'),
+  feedRows: count('most rows in the feed'),
 }
 
 /** Undefined: it could not be had, as the CPU time of a server that was not started here. */

@@ -10,6 +10,7 @@ import { original } from './scenarios/original.ts'
 import { readHeavy } from './scenarios/read-heavy.ts'
 import { saturate } from './scenarios/saturate.ts'
 import { scale } from './scenarios/scale.ts'
+import { scaleLog } from './scenarios/scale-log.ts'
 import { scaleOverwrites } from './scenarios/scale-overwrites.ts'
 import { scaleTags } from './scenarios/scale-tags.ts'
 import { stampede } from './scenarios/stampede.ts'
@@ -27,4 +28,5 @@ export const SCENARIOS: readonly Scenario[] = [
   scale,
   scaleTags,
   scaleOverwrites,
+  scaleLog,
 ]

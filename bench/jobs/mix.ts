@@ -1,12 +1,11 @@
 // Reads and writes mixed, of keys of unequal popularity: by callers that wait, or at a given rate whatever the answers.
 
-import { setTimeout as delay } from 'node:timers/promises'
+import { atRate } from '../at-rate.ts'
 import type { Contender } from '../contender.ts'
 import { Latencies } from '../latencies.ts'
 import { keyOf, valueOf } from '../values.ts'
 import { createZipf } from '../zipf.ts'
 
-const TICK_MS = 1
 const CALLS_PER_TURN = 64
 
 export interface MixInput {
@@ -71,19 +70,4 @@ async function byCallers(callers: number, ms: number, call: () => Promise<void>)
       }
     }),
   )
-}
-
-/** Open loop: a slow answer delays no other call. */
-async function atRate(perSecond: number, ms: number, call: () => Promise<void>): Promise<void> {
-  const start = performance.now()
-  const underWay = new Set<Promise<void>>()
-  let issued = 0
-  for (let now = start; now < start + ms; now = performance.now()) {
-    for (const due = ((now - start) / 1000) * perSecond; issued < due; issued++) {
-      const pending = call().finally(() => underWay.delete(pending))
-      underWay.add(pending)
-    }
-    await delay(TICK_MS)
-  }
-  await Promise.all(underWay)
 }

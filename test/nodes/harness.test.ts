@@ -1,4 +1,4 @@
-// The harness in short: it finds nothing wrong with the cache, and it finds the naive one out.
+// The harness in short: it finds nothing wrong with the cache, and it finds the naive one out. HARNESS_SEED=… repeats what its clients choose.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -9,15 +9,17 @@ import { expect, inject, it } from 'vitest'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const PATIENCE_MS = 120_000
+const SEED = process.env['HARNESS_SEED'] ?? Date.now().toString(36)
 
 /** Resolves to its exit code and what it printed. */
 async function harness(...flags: readonly string[]): Promise<{ code: number; output: string }> {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'harness/main.ts', '--seed', 'test', ...flags], {
+  const child = spawn(process.execPath, ['--import', 'tsx', 'harness/main.ts', '--seed', SEED, ...flags], {
     cwd: ROOT,
     env: { ...process.env, DATABASE_URL: inject('serverUrl') },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const [output, [code]] = await Promise.all([text(child.stdout), once(child, 'exit') as Promise<[number]>])
+  console.log(output.slice(0, output.indexOf('\n\n'))) // with the seed
   const history = /^history +(.+)$/m.exec(output)?.[1]
   if (history !== undefined && code !== 0 && flags.includes('--naive')) await rm(history, { recursive: true })
   return { code, output }
