@@ -70,7 +70,17 @@ export class NaiveCache implements CacheUnderTest {
     const set = (changed: EntryOptions): void => {
       own = { ...own, ...changed }
     }
-    const value = await loader({ key, signal, previous: undefined, set, skip: (skipped) => skipped })
+    const notModified = (): never => {
+      throw new Error('there is no previous value')
+    }
+    const value = await loader({
+      key,
+      signal,
+      previous: undefined,
+      set,
+      skip: (skipped) => skipped,
+      notModified,
+    })
     await this.set(key, value, own)
     return value
   }
