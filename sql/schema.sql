@@ -449,6 +449,60 @@ AS $function$
   select e.value from "postgres_cache"."live_entries" as e where e.key = $1
 $function$;
 
+CREATE OR REPLACE FUNCTION postgres_cache.increment_entry(p_world text, p_lock_timeout text, p_key text, p_by numeric, p_tags text[], p_fresh_ms double precision, p_keep_ms double precision, OUT version text, OUT result text)
+ RETURNS record
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+declare
+  v_now constant timestamptz := clock_timestamp();
+  v_epoch constant float8 := extract(epoch from v_now);
+  v_present record;
+begin
+  perform "postgres_cache"."begin_own_write"(p_world);
+  perform set_config('lock_timeout', p_lock_timeout, true);
+  loop
+    perform from "postgres_cache"."entries" as e where e.key = p_key for no key update;
+    exit when found;
+    insert into "postgres_cache"."entries" (
+      written_by, seq, created_at, fresh_until, expires_at, origin, key, as_of, tags, value
+    )
+    values (
+      pg_current_xact_id(), nextval('"postgres_cache"."seq"'), v_now, to_timestamp(v_epoch + p_fresh_ms / 1000), to_timestamp(v_epoch + p_keep_ms / 1000),
+      's', p_key, pg_current_snapshot(), p_tags, trim_scale(p_by)::text
+    )
+    on conflict (key) do nothing;
+    if found then
+      result := trim_scale(p_by)::text;
+      version := pg_current_xact_id()::text;
+      return;
+    end if;
+  end loop;
+
+  select v.value, v.codec, pg_current_snapshot() as as_of into v_present
+  from "postgres_cache"."valid_entries" as v
+  where v.key = p_key and v.fresh_until > clock_timestamp();
+  if not found then
+    result := trim_scale(p_by)::text;
+    update "postgres_cache"."entries" as e
+    set written_by = pg_current_xact_id(), seq = nextval('"postgres_cache"."seq"'), created_at = v_now,
+      fresh_until = to_timestamp(v_epoch + p_fresh_ms / 1000), expires_at = to_timestamp(v_epoch + p_keep_ms / 1000),
+      origin = 's', as_of = pg_current_snapshot(), codec = null, tags = p_tags, value = result, bytes = null
+    where e.key = p_key;
+  else
+    if v_present.codec is not null or v_present.value is null or json_typeof(v_present.value::json) <> 'number' then
+      raise exception 'postgres-cache: what is stored is not a number' using errcode = 'PCV01';
+    end if;
+    result := trim_scale(v_present.value::numeric + p_by)::text;
+    update "postgres_cache"."entries" as e
+    set written_by = pg_current_xact_id(), seq = nextval('"postgres_cache"."seq"'), origin = 's', as_of = v_present.as_of, value = result
+    where e.key = p_key;
+  end if;
+  version := pg_current_xact_id()::text;
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION postgres_cache.invalidate(VARIADIC keys text[])
  RETURNS void
  LANGUAGE plpgsql
@@ -945,6 +999,29 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION postgres_cache.take_entry(p_world text, p_lock_timeout text, p_key text, OUT version text, OUT taken boolean, OUT value text, OUT bytes bytea, OUT codec text)
+ RETURNS record
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+begin
+  perform "postgres_cache"."begin_own_write"(p_world);
+  perform set_config('lock_timeout', p_lock_timeout, true);
+  perform from "postgres_cache"."entries" as e where e.key = p_key for update;
+  select v.value, v.bytes, v.codec into value, bytes, codec
+  from "postgres_cache"."valid_entries" as v
+  where v.key = p_key and v.fresh_until > clock_timestamp();
+  taken := found;
+  if taken then
+    insert into "postgres_cache"."invalidations" (target) values ('k' || p_key);
+    perform "postgres_cache"."act"('remove');
+    delete from "postgres_cache"."entries" as e where e.key = p_key;
+  end if;
+  version := pg_current_xact_id()::text;
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION postgres_cache.tell(p_keys text[], p_tags text[], p_key_prefixes text[], p_tag_prefixes text[], p_hint boolean)
  RETURNS void
  LANGUAGE plpgsql
@@ -1312,6 +1389,56 @@ begin
       select k from unnest(p_keys) as k where not exists (select from "postgres_cache"."entries" as e where e.key = k and e.written_by = v_xid)
     );
   end if;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION postgres_cache.write_if(p_world text, p_lock_timeout text, p_key text, p_value text, p_bytes bytea, p_codec text, p_tags text[], p_fresh_ms double precision, p_keep_ms double precision, p_version text, OUT version text, OUT done boolean)
+ RETURNS record
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+declare
+  v_now constant timestamptz := clock_timestamp();
+  v_epoch constant float8 := extract(epoch from v_now);
+begin
+  perform "postgres_cache"."begin_own_write"(p_world);
+  perform set_config('lock_timeout', p_lock_timeout, true);
+  done := false;
+  loop
+    perform from "postgres_cache"."entries" as e where e.key = p_key for no key update;
+    if found then
+      update "postgres_cache"."entries" as e
+      set written_by = pg_current_xact_id(), seq = nextval('"postgres_cache"."seq"'), created_at = v_now,
+        fresh_until = to_timestamp(v_epoch + p_fresh_ms / 1000), expires_at = to_timestamp(v_epoch + p_keep_ms / 1000),
+        origin = 's', as_of = pg_current_snapshot(), codec = p_codec, tags = p_tags, value = p_value, bytes = p_bytes
+      where e.key = p_key
+        and case
+          when p_version is null then not exists (
+            select from "postgres_cache"."valid_entries" as v where v.key = p_key and v.fresh_until > clock_timestamp() offset 0
+          )
+          else exists (
+            select from "postgres_cache"."valid_entries" as v
+            where v.key = p_key and v.expires_at > clock_timestamp() and v.written_by::text = p_version offset 0
+          )
+        end;
+      done := found;
+      exit;
+    end if;
+    exit when p_version is not null;
+
+    insert into "postgres_cache"."entries" (
+      written_by, seq, created_at, fresh_until, expires_at, origin, key, as_of, codec, tags, value, bytes
+    )
+    values (
+      pg_current_xact_id(), nextval('"postgres_cache"."seq"'), v_now, to_timestamp(v_epoch + p_fresh_ms / 1000), to_timestamp(v_epoch + p_keep_ms / 1000),
+      's', p_key, pg_current_snapshot(), p_codec, p_tags, p_value, p_bytes
+    )
+    on conflict (key) do nothing;
+    done := found;
+    exit when done; -- else somebody has written the row meanwhile: it is there now
+  end loop;
+  version := pg_current_xact_id()::text;
 end
 $function$;
 

@@ -116,6 +116,14 @@ export class Answers {
     return found
   }
 
+  /** Always from the store. */
+  async readEntry<T>(key: string, options: CallOptions | undefined): Promise<Entry<T> | undefined> {
+    const { scan } = this.#parts
+    const find = (): Promise<ListedEntry | null> => scan.find(key)
+    const stored = await this.tolerate('getEntry', options, find, () => null)
+    return stored === null ? undefined : this.toEntry<T>(stored)
+  }
+
   encode({ key, value, ...options }: ResolvedSetEntry): EncodedEntry {
     const { codec, maxValueBytes } = this.#parts.options
     return { key, value: encodeValue(codec, value, { key, maxValueBytes }), options }

@@ -2,12 +2,13 @@
 
 import { abortable } from './abortable.ts'
 import { Answers } from './answers.ts'
+import { Atomics, checkVersion } from './atomics.ts'
 import { encodeValue } from './codecs/values.ts'
 import type { Cache, CacheStats, TransactionCache, TransactionLike, Watch } from './contract.ts'
 import { systemClock } from './core/clock.ts'
 import { type Duration, parseTtl } from './core/duration.ts'
-import type { Entry } from './core/entry.ts'
-import { assertKey, assertPrefix, assertTags } from './core/key.ts'
+import type { Entry, Version } from './core/entry.ts'
+import { assertKey, assertPrefix } from './core/key.ts'
 import type { CacheEvents, CacheListener } from './events.ts'
 import type {
   AsyncFunction,
@@ -24,6 +25,7 @@ import {
   type EntryOptions,
   type GetOptions,
   type GetOrSetOptions,
+  type IncrementOptions,
   resolveOptions,
   resolveScanOptions,
   resolveSetEntry,
@@ -36,6 +38,7 @@ import {
 } from './options.ts'
 import { Namespace } from './namespace.ts'
 import { ReadThrough } from './read-through.ts'
+import { Removals } from './removals.ts'
 import { isSchemaCurrent, migrateSchema, readSchemaVersion, renderMigrations } from './schema.ts'
 import { type Parts, shutDown, wire } from './wiring.ts'
 import { wrapFunction } from './wrap.ts'
@@ -53,6 +56,8 @@ export class PostgresCache implements Cache {
   readonly #parts: Parts
   readonly #answers: Answers
   readonly #readThrough: ReadThrough
+  readonly #atomics: Atomics
+  readonly #removals: Removals
   #closing: Promise<void> | undefined
 
   /** Throws `invalid-option`. Connects on first use. */
@@ -60,6 +65,8 @@ export class PostgresCache implements Cache {
     this.#parts = wire(resolveOptions(options), systemClock)
     this.#answers = new Answers(this.#parts)
     this.#readThrough = new ReadThrough(this.#parts, this.#answers)
+    this.#atomics = new Atomics(this.#parts, this.#answers)
+    this.#removals = new Removals(this.#parts, this.#answers)
   }
 
   /** Installs or upgrades the schema; resolves to its version. Idempotent, and safe in many processes at once. */
@@ -124,14 +131,7 @@ export class PostgresCache implements Cache {
 
   async getEntry<T = unknown>(key: string, options?: CallOptions): Promise<Entry<T> | undefined> {
     assertKey(key)
-    const { scan } = this.#parts
-    const stored = await this.#answers.tolerate(
-      'getEntry',
-      options,
-      () => scan.find(key),
-      () => null,
-    )
-    return stored === null ? undefined : this.#answers.toEntry<T>(stored)
+    return this.#answers.readEntry<T>(key, options)
   }
 
   // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller's claim, as in get
@@ -179,42 +179,50 @@ export class PostgresCache implements Cache {
     return wrapFunction(this, fn, options)
   }
 
+  async add(key: string, value: unknown, options?: SetOptions): Promise<boolean> {
+    return this.#atomics.writeIf(key, null, value, options)
+  }
+
+  async compareAndSet(
+    key: string,
+    version: Version | undefined,
+    value: unknown,
+    options?: SetOptions,
+  ): Promise<boolean> {
+    return this.#atomics.writeIf(key, checkVersion(version), value, options)
+  }
+
+  async increment(key: string, options?: IncrementOptions): Promise<number> {
+    return this.#atomics.increment(key, options)
+  }
+
+  async take<T = unknown>(key: string, options?: CallOptions): Promise<T | undefined> {
+    return this.#atomics.take(key, options) as Promise<T | undefined>
+  }
+
   async delete(key: string, options?: CallOptions): Promise<boolean> {
-    return (await this.deleteMany([key], options))[0] === true
+    return (await this.#removals.deleteMany([key], options))[0] === true
   }
 
   async deleteMany(keys: readonly string[], options?: CallOptions): Promise<boolean[]> {
-    const { writer, reporter } = this.#parts
-    for (const key of keys) assertKey(key)
-    const distinct = [...new Set(keys)]
-    const live = await this.#answers.send(options, () => writer.removeMany(distinct))
-    const wasLive = new Map(distinct.map((key, i) => [key, live[i] === true]))
-    for (const key of distinct) reporter.report('deleted', { key })
-    return keys.map((key) => wasLive.get(key) === true)
+    return this.#removals.deleteMany(keys, options)
   }
 
   async invalidate(keys: string | readonly string[], options?: CallOptions): Promise<void> {
-    const { writer, reporter } = this.#parts
-    const distinct = [...new Set(typeof keys === 'string' ? [keys] : keys)]
-    for (const key of distinct) assertKey(key)
-    await this.#answers.send(options, () => writer.removeMany(distinct))
-    reporter.report('invalidated', { keys: distinct })
+    await this.#removals.invalidate(typeof keys === 'string' ? [keys] : keys, options)
   }
 
   async deleteByPrefix(prefix: string, options?: CallOptions): Promise<void> {
     assertPrefix(prefix)
-    await this.#invalidatePrefix(prefix, options)
+    await this.#removals.invalidatePrefix(prefix, options)
   }
 
   async clear(options?: CallOptions): Promise<void> {
-    await this.#invalidatePrefix('', options)
+    await this.#removals.invalidatePrefix('', options)
   }
 
   async invalidateTags(tags: string | readonly string[], options?: CallOptions): Promise<void> {
-    const { writer, reporter } = this.#parts
-    const distinct = assertTags(typeof tags === 'string' ? [tags] : tags)
-    await this.#answers.send(options, () => writer.invalidate({ tags: distinct }))
-    reporter.report('invalidated', { tags: distinct })
+    await this.#removals.invalidateTags(typeof tags === 'string' ? [tags] : tags, options)
   }
 
   namespace(name: string, defaults: EntryOptions = {}): Cache {
@@ -287,11 +295,5 @@ export class PostgresCache implements Cache {
 
   async sync(options?: CallOptions): Promise<void> {
     await this.#answers.send(options, () => this.#parts.sync.barrier())
-  }
-
-  async #invalidatePrefix(prefix: string, options: CallOptions | undefined): Promise<void> {
-    const { writer, reporter } = this.#parts
-    await this.#answers.send(options, () => writer.invalidate({ keyPrefixes: [prefix] }))
-    reporter.report('invalidated', { prefix })
   }
 }

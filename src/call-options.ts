@@ -37,6 +37,12 @@ export interface EntryOptions {
 
 export interface SetOptions extends EntryOptions, CallOptions {}
 
+/** What is kept beside the number holds where there was none: a number that is there keeps its deadlines and tags. */
+export interface IncrementOptions extends SetOptions {
+  /** What is added, possibly negative. @default 1 */
+  readonly by?: number | undefined
+}
+
 /** One entry of `setMany`; what it leaves out comes from the options of the call. */
 export type SetEntry<T = unknown> =
   | readonly [key: string, value: T]

@@ -1,7 +1,7 @@
 // What every cache of this package can do: PostgresCache, and NullCache in its place.
 
 import type { Duration } from './core/duration.ts'
-import type { Entry } from './core/entry.ts'
+import type { Entry, Version } from './core/entry.ts'
 import type { CacheCounters, CacheEvents, CacheListener } from './events.ts'
 import type {
   AsyncFunction,
@@ -17,6 +17,7 @@ import type {
   EntryOptions,
   GetOptions,
   GetOrSetOptions,
+  IncrementOptions,
   ScanOptions,
   SetEntry,
   SetOptions,
@@ -105,6 +106,41 @@ export interface Cache {
    * const user = await userById(1)
    */
   wrap<F extends AsyncFunction>(fn: F, options: WrapOptions<Parameters<F>>): Wrapped<F>
+
+  /**
+   * Stores the value if nothing fresh is there; whether it did. Of many callers, in however many processes, one succeeds.
+   *
+   * @example
+   * if (await cache.add(`mailed:${order.id}`, true, { ttl: '1d' })) await sendMail(order)
+   */
+  add(key: string, value: unknown, options?: SetOptions): Promise<boolean>
+
+  /** Removes the entry and resolves to its value; undefined for a miss. Of many callers one gets it. */
+  take<T = unknown>(key: string, options?: CallOptions): Promise<T | undefined>
+
+  /**
+   * Adds `by` to a number and resolves to the sum. Where nothing fresh is there it counts from 0, and ttl and tags begin;
+   * later calls leave them as they are. Rejects with `invalid-value` where something else is stored.
+   *
+   * @example
+   * if ((await cache.increment(`requests:${ip}`, { ttl: '1m' })) > 100) throw new TooManyRequests()
+   */
+  increment(key: string, options?: IncrementOptions): Promise<number>
+
+  /**
+   * Stores the value if the entry still is of the version that `getEntry` has shown, or is still missing for undefined;
+   * whether it did.
+   *
+   * @example
+   * const entry = await cache.getEntry<number[]>('list')
+   * const isStored = await cache.compareAndSet('list', entry?.version, [...(entry?.value ?? []), 5])
+   */
+  compareAndSet(
+    key: string,
+    version: Version | undefined,
+    value: unknown,
+    options?: SetOptions,
+  ): Promise<boolean>
 
   /** Whether a fresh entry was there. */
   delete(key: string, options?: CallOptions): Promise<boolean>

@@ -32,6 +32,8 @@ export type {
   EntryOptions,
   GetOptions,
   GetOrSetOptions,
+  IncrementOptions,
+  LoadOptions,
   LocalOptions,
   PoolBounds,
   PoolClientLike,

@@ -106,7 +106,12 @@ export class LoadStore {
     const { codec, maxValueBytes } = this.#options
     if (!isUnmodified || present === null) return encodeValue(codec, value, { key, maxValueBytes })
     const { text, bytes } = present
-    return { text, bytes, codec: present.codec, size: text === null ? (bytes?.byteLength ?? 0) : Buffer.byteLength(text) }
+    return {
+      text,
+      bytes,
+      codec: present.codec,
+      size: text === null ? (bytes?.byteLength ?? 0) : Buffer.byteLength(text),
+    }
   }
 
   #localTtl({ localTtlMs }: ResolvedLoadOptions): number {

@@ -3,7 +3,7 @@
 import type { Cache, CacheStats, TransactionCache, TransactionLike, Watch } from './contract.ts'
 import type { Duration } from './core/duration.ts'
 import { CacheError } from './core/errors.ts'
-import type { Entry } from './core/entry.ts'
+import type { Entry, Version } from './core/entry.ts'
 import { expected } from './core/expected.ts'
 import { assertKey } from './core/key.ts'
 import type { CacheEvents, CacheListener } from './events.ts'
@@ -22,6 +22,7 @@ import type {
   EntryOptions,
   GetOptions,
   GetOrSetOptions,
+  IncrementOptions,
   ScanOptions,
   SetEntry,
   SetOptions,
@@ -120,6 +121,27 @@ export class Namespace implements Cache {
 
   wrap<F extends AsyncFunction>(fn: F, options: WrapOptions<Parameters<F>>): Wrapped<F> {
     return wrapFunction(this, fn, options)
+  }
+
+  async add(key: string, value: unknown, options?: SetOptions): Promise<boolean> {
+    return this.#parent.add(this.#in(key), value, { ...this.#defaults, ...options })
+  }
+
+  async take<T = unknown>(key: string, options?: CallOptions): Promise<T | undefined> {
+    return this.#parent.take<T>(this.#in(key), options)
+  }
+
+  async increment(key: string, options?: IncrementOptions): Promise<number> {
+    return this.#parent.increment(this.#in(key), { ...this.#defaults, ...options })
+  }
+
+  async compareAndSet(
+    key: string,
+    version: Version | undefined,
+    value: unknown,
+    options?: SetOptions,
+  ): Promise<boolean> {
+    return this.#parent.compareAndSet(this.#in(key), version, value, { ...this.#defaults, ...options })
   }
 
   async delete(key: string, options?: CallOptions): Promise<boolean> {

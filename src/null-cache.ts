@@ -1,10 +1,11 @@
 // A cache that keeps nothing, for tests and for switching caching off. It checks keys, durations, tags and values like
 // the real one, so that a mistake shows in development and not first in production.
 
+import { checkStep, checkVersion } from './atomics.ts'
 import { encodeValue } from './codecs/values.ts'
 import type { Cache, CacheStats, TransactionCache, TransactionLike, Watch } from './contract.ts'
 import { type Duration, parseTtl } from './core/duration.ts'
-import type { Entry } from './core/entry.ts'
+import type { Entry, Version } from './core/entry.ts'
 import { assertKey, assertPrefix, assertTags } from './core/key.ts'
 import { type CacheEvents, type CacheListener, Reporter } from './events.ts'
 import type {
@@ -23,6 +24,7 @@ import {
   type EntryOptions,
   type GetOptions,
   type GetOrSetOptions,
+  type IncrementOptions,
   type ResolvedOptions,
   type ScanOptions,
   type SetEntry,
@@ -118,6 +120,32 @@ export class NullCache implements Cache {
 
   wrap<F extends AsyncFunction>(fn: F, options: WrapOptions<Parameters<F>>): Wrapped<F> {
     return wrapFunction(this, fn, options)
+  }
+
+  async add(key: string, value: unknown, options?: SetOptions): Promise<boolean> {
+    this.#encode([key, value], options)
+    return true
+  }
+
+  async take<T = unknown>(key: string, options?: CallOptions): Promise<T | undefined> {
+    this.#miss([key], options)
+    return undefined
+  }
+
+  async increment(key: string, options?: IncrementOptions): Promise<number> {
+    const by = checkStep(options?.by)
+    this.#encode([key, by], options)
+    return by
+  }
+
+  async compareAndSet(
+    key: string,
+    version: Version | undefined,
+    value: unknown,
+    options?: SetOptions,
+  ): Promise<boolean> {
+    this.#encode([key, value], options)
+    return checkVersion(version) === null
   }
 
   async delete(key: string, options?: CallOptions): Promise<boolean> {

@@ -18,6 +18,7 @@ import type { LocalEntry } from './memory/local-entry.ts'
 import { NullCoherence } from './memory/null-coherence.ts'
 import { resolveValueMode, type ValueMode } from './memory/value-modes.ts'
 import type { ResolvedOptions } from './options.ts'
+import { AtomicStore } from './postgres/atomic-store.ts'
 import { Driver } from './postgres/driver.ts'
 import { Feed } from './postgres/feed.ts'
 import { toCacheError } from './postgres/failures.ts'
@@ -44,6 +45,7 @@ export interface Parts {
   readonly sync: Sync
   readonly reader: Reader
   readonly writer: Writer
+  readonly atomicStore: AtomicStore
   readonly loads: Loads
   readonly scan: Scan
   readonly connection: Connection
@@ -149,6 +151,7 @@ export function wire(options: ResolvedOptions, clock: Clock): Parts {
     sync,
     reader,
     writer,
+    atomicStore: new AtomicStore(driver, names),
     loads: new Loads({ steps: loadSteps, local, flights: loadFlights, waitUntil: options.waitUntil }),
     scan: new Scan(store, gate, local),
     connection,

@@ -30,9 +30,23 @@ export type Operation =
       /** 0: it is kept out of the local cache. */
       readonly localTtlMs: number
     }
+  | {
+      readonly kind: 'atomic'
+      readonly key: string
+      readonly size: number
+      readonly run: AtomicRun
+      /** What the local cache may keep if it is done; null: nothing. */
+      readonly write: EntryWrite | null
+    }
   | { readonly kind: 'remove'; readonly key: string }
   | { readonly kind: 'touch'; readonly key: string; readonly freshMs: number | null }
   | { readonly kind: 'expire'; readonly key: string }
+
+/** A write that depends on what is there. */
+export type AtomicRun = (
+  world: string,
+  lockTimeoutMs: number,
+) => Promise<{ readonly version: Version; readonly done: boolean; readonly result: unknown }>
 
 /** `done`: a fill that was not refused; a removal, touch or expiry that found a live entry. */
 export interface Written {
@@ -41,6 +55,8 @@ export interface Written {
   readonly done: boolean
   /** What was written in the end: of two sets in one batch, the later. */
   readonly operation: Operation
+  /** Of an atomic write. */
+  readonly result?: unknown
 }
 
 export interface WriteBatchesOptions {
@@ -58,6 +74,7 @@ export class WriteBatches {
   }
 
   async send(operations: Operation[]): Promise<Replies<Written>> {
+    if (operations[0]?.kind === 'atomic') return operations.map((operation) => this.#sendApart(operation))
     try {
       return await this.#attempt(
         operations,
@@ -104,6 +121,9 @@ export class WriteBatches {
   async #attempt(operations: readonly Operation[], lockTimeoutMs: number): Promise<Written[]> {
     return this.inWorld((world) =>
       this.#options.gate.pass(operations[0]?.kind ?? 'write', async () => {
+        const [first] = operations
+        if (first?.kind === 'atomic')
+          return [{ world, operation: first, ...(await first.run(world, lockTimeoutMs)) }]
         const { version, isDone } = await this.#run(world, operations, lockTimeoutMs)
         return operations.map((operation) => ({ world, version, operation, done: isDone(operation.key) }))
       }),

@@ -15,7 +15,14 @@ import type { ValueMode } from './memory/value-modes.ts'
 import { isAmbiguous } from './postgres/failures.ts'
 import type { EntryWrite, LoadToken, Targets } from './postgres/store.ts'
 import type { ResolvedSetOptions } from './options.ts'
-import { type Operation, WriteBatches, type WriteBatchesOptions, type Written } from './write-batches.ts'
+import type { AtomicReply } from './postgres/atomic-store.ts'
+import {
+  type AtomicRun,
+  type Operation,
+  WriteBatches,
+  type WriteBatchesOptions,
+  type Written,
+} from './write-batches.ts'
 
 // Two batches under way use a second core of the server.
 const MAX_CONCURRENT_WRITES = 2
@@ -81,6 +88,26 @@ export class Writer {
     return this.#write(token, toWrite(token.key, value, options, from, localTtlMs))
   }
 
+  /** A write that happens only if what is there allows it; then it is let into the local cache. Whether it happened. */
+  async writeAtomically(write: EntryWrite, size: number, run: AtomicRun): Promise<boolean> {
+    const { done } = await this.#runAtomic({
+      kind: 'atomic',
+      key: write.key,
+      size,
+      run,
+      write,
+    })
+    return done
+  }
+
+  /** A write whose outcome only the server knows. */
+  async changeAtomically<Result>(
+    key: string,
+    run: (world: string, lockTimeoutMs: number) => Promise<AtomicReply<Result>>,
+  ): Promise<Result> {
+    return (await this.#runAtomic({ kind: 'atomic', key, size: 0, run, write: null })).result as Result
+  }
+
   async removeMany(keys: readonly string[]): Promise<boolean[]> {
     const { local } = this.#options
     const tokens = keys.map((key) => local.open(key))
@@ -115,8 +142,10 @@ export class Writer {
   acknowledge(token: Token, { world, version, done, operation }: Written): void {
     const { local } = this.#options
     // The caller of a load is given its value all the same, and must not be given an older one afterwards.
-    if (!done || operation.kind !== 'write') return local.forget(token)
-    const entry = this.#toLocal(toStored(operation.write, version), token.sentAt, operation.localTtlMs)
+    const isWrite = operation.kind === 'write' || operation.kind === 'atomic'
+    if (!done || !isWrite || operation.write === null) return local.forget(token)
+    const localTtlMs = operation.kind === 'write' ? operation.localTtlMs : this.#options.localTtlMs
+    const entry = this.#toLocal(toStored(operation.write, version), token.sentAt, localTtlMs)
     local.settle(token, { world, entry, version })
   }
 
@@ -153,6 +182,12 @@ export class Writer {
       flight.fail(error)
     }
     return flight.promise
+  }
+
+  async #runAtomic(operation: Operation): Promise<Written> {
+    const tokens = [this.#options.local.open(operation.key)]
+    const [written] = await this.#runMany(tokens, [operation], (token, each) => this.acknowledge(token, each))
+    return written as Written
   }
 
   async #restamp(operation: Operation): Promise<boolean> {

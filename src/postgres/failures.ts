@@ -5,6 +5,9 @@ import { CacheError, type CacheErrorCode } from '../core/errors.ts'
 /** The world that a write was meant for is gone: sql/0003_writes.sql. */
 export const WORLD_CHANGED = 'PCW01'
 
+/** What should be added to is no number: sql/0007_atomic.sql. */
+const NOT_A_NUMBER = 'PCV01'
+
 /** Another transaction holds the row. */
 export const LOCK_NOT_AVAILABLE = '55P03'
 
@@ -26,6 +29,7 @@ const BY_SQLSTATE: Readonly<Record<string, CacheErrorCode>> = {
   '57P02': 'unavailable',
   '57P03': 'unavailable',
   [LOCK_NOT_AVAILABLE]: 'locked',
+  [NOT_A_NUMBER]: 'invalid-value',
 }
 
 const ADVICE: Partial<Record<CacheErrorCode, string>> = {

@@ -133,7 +133,7 @@ order by e.key limit $3`,
   }
 }
 
-function named(operation: string, text: string): Statement {
+export function named(operation: string, text: string): Statement {
   const digest = createHash('sha256').update(text).digest('hex').slice(0, 12)
   return { name: `postgres_cache_${operation}_${digest}`, text }
 }

@@ -85,6 +85,14 @@ cache.wrap(() => user, { key: () => 'k' })
 // @ts-expect-error one call of it is forced by refresh()
 cache.wrap(loadUser, { key: () => 'k', force: true })
 
+// Atomic writes.
+expectTypeOf(cache.add('k', user)).resolves.toBeBoolean()
+expectTypeOf(cache.take<User>('k')).resolves.toEqualTypeOf<User | undefined>()
+expectTypeOf(cache.increment('k', { by: -1, ttl: '1m' })).resolves.toBeNumber()
+expectTypeOf(cache.compareAndSet('k', '5', user)).resolves.toBeBoolean()
+// @ts-expect-error versions are opaque strings
+void cache.compareAndSet('k', 5, user)
+
 // What it takes.
 void cache.set('k', user, { ttl: '5m', grace: '1h', tags: ['users'], signal: AbortSignal.timeout(5) })
 void cache.set('k', null, { ttl: null })
