@@ -1,12 +1,18 @@
 // What callers share: a load, and of it one flight for each key. A flight settles by itself, so that nobody waits for the slowest of its load.
 
+import type { StoredEntry } from './core/entry.ts'
 import type { ResolvedLoadOptions } from './options.ts'
 import type { RunLoader } from './running-load.ts'
 
 export interface LoadResult {
   readonly value: unknown
   readonly origin: 'store' | 'loader' | 'stale'
+  /** For how long it was still fresh, where it came from the store. */
+  readonly freshMs?: number
 }
+
+/** `miss`: nothing fresh is there. `force`: whatever is there. `refresh`: what is there will soon not be fresh. */
+export type LoadPurpose = 'miss' | 'force' | 'refresh'
 
 /** What may be served at this moment in the place of what is being loaded. */
 export type StandIn = () => LoadResult | null
@@ -22,12 +28,20 @@ export interface LoadListener {
 export class Load {
   readonly run: RunLoader
   readonly options: ResolvedLoadOptions
+  readonly purpose: LoadPurpose
   readonly flights: readonly LoadFlight[]
   readonly #listener: LoadListener
   readonly #controller = new AbortController()
   #goesOn = false
 
-  constructor(keys: readonly string[], run: RunLoader, options: ResolvedLoadOptions, listener: LoadListener) {
+  constructor(
+    keys: readonly string[],
+    run: RunLoader,
+    options: ResolvedLoadOptions,
+    purpose: LoadPurpose,
+    listener: LoadListener,
+  ) {
+    this.purpose = purpose
     this.run = run
     this.options = options
     this.#listener = listener
@@ -41,6 +55,12 @@ export class Load {
 
   get isWanted(): boolean {
     return this.flights.some(({ isWanted }) => isWanted)
+  }
+
+  /** Whether what is there makes the load unnecessary. */
+  isSatisfiedBy({ freshMs }: Pick<StoredEntry, 'freshMs'>): boolean {
+    if (this.purpose === 'force') return false
+    return freshMs > (this.purpose === 'refresh' ? refreshWindow(this.options) : 0)
   }
 
   /** Whoever gives up from now on, it is finished. */
@@ -59,6 +79,11 @@ export class Load {
   fail(error: unknown): void {
     for (const flight of this.flights) flight.fail(error)
   }
+}
+
+/** How long before the end of its ttl a value may be loaded again. */
+export function refreshWindow({ ttlMs, refreshAhead }: ResolvedLoadOptions): number {
+  return ttlMs === null ? 0 : ttlMs * refreshAhead
 }
 
 export class LoadFlight {

@@ -40,6 +40,18 @@ export interface LoadOptions {
    * @default the ttl of other values
    */
   readonly nullTtl?: Duration | null | undefined
+  /**
+   * From 0 to 1: in this last part of its ttl a value may be loaded again behind an answer, the likelier the nearer the
+   * end, once in the cluster. 0.2 of 5 minutes is the last minute. Counts from the ttl of the call. 0: not at all.
+   * @default 0
+   */
+  readonly refreshAhead?: number | undefined
+  /**
+   * From 0 to 1: the ttl of each loaded value is shortened by a random part of up to this, so that what was loaded
+   * together does not expire together.
+   * @default 0.03
+   */
+  readonly jitter?: number | undefined
 }
 
 export interface ResolvedLoadDefaults {
@@ -53,6 +65,8 @@ export interface ResolvedLoadDefaults {
   readonly errorTtlMs: number
   /** Null: no expiry; undefined: the ttl of other values. */
   readonly nullTtlMs: number | null | undefined
+  readonly refreshAhead: number
+  readonly jitter: number
 }
 
 export const LOAD_DEFAULTS: Readonly<Record<keyof LoadOptions, unknown>> = {
@@ -62,6 +76,8 @@ export const LOAD_DEFAULTS: Readonly<Record<keyof LoadOptions, unknown>> = {
   backoff: '1s',
   errorTtl: null,
   nullTtl: undefined,
+  refreshAhead: 0,
+  jitter: 0.03,
 }
 
 /** Nothing given means the default. */
@@ -96,6 +112,8 @@ export function resolveLoading(
       given.nullTtl === undefined
         ? defaults?.nullTtlMs
         : parseTtl(given.nullTtl, 'nullTtl', 'invalid-option'),
+    refreshAhead: resolve('refreshAhead', toFraction('refreshAhead'), defaults?.refreshAhead),
+    jitter: resolve('jitter', toFraction('jitter'), defaults?.jitter),
   }
 }
 
@@ -117,6 +135,13 @@ export function refuseContradictions(
     )
   if (timeoutMs !== null && timeoutMs <= softTimeoutMs)
     throw invalid('softTimeout', `shorter than \`timeout\`, ${timeoutMs} ms`, given.softTimeout)
+}
+
+function toFraction(option: string): (value: unknown) => number {
+  return (value) => {
+    if (typeof value === 'number' && value >= 0 && value < 1) return value
+    throw invalid(option, 'a number from 0 to below 1', value)
+  }
 }
 
 function orNull(option: string): (value: unknown) => number | null {

@@ -6,7 +6,6 @@
 //   fill      stores each value unless something that the loader could not see has happened to its key or tags
 //   release   the locks, after the fills were answered
 
-import { isFresh } from './core/entry.ts'
 import type { Clock } from './core/clock.ts'
 import { isCacheError } from './core/errors.ts'
 import type { Reporter } from './events.ts'
@@ -74,6 +73,7 @@ export class LoadSteps {
       if (!isCacheError(error)) throw error
       // The store is gone: the service goes on, one load per key in this process.
       reporter.report('error', { error, operation: 'read' })
+      if (load.purpose === 'refresh') return flights.forEach((flight) => flight.drop())
       const pending = flights.map((flight) => ({ flight, miss: null }))
       return this.#run(
         load,
@@ -84,25 +84,31 @@ export class LoadSteps {
       .map((flight, i) => this.#settleIfFresh(flight, tokens[i] as Token, reads[i] as StoredRead))
       .filter((missed) => missed !== null)
       .filter((missed) => this.#isDue(missed))
-    if (load.options.force) return this.#run(load, misses)
+    if (load.purpose === 'force') return this.#run(load, misses)
     return this.#loadOnce(load, misses)
   }
 
   /** Says what may be served meanwhile. False: nothing more is to be done for this key now. */
   #isDue(pending: Pending): boolean {
-    const { flight, miss } = pending
-    const { force } = flight.load.options
-    if (force) flight.offer(() => null)
-    else flight.offer(() => this.#stale(pending))
-    if (force) return true
+    const { flight } = pending
+    const { key, load } = flight
+    const isBackingOff = this.#options.failures.isBackingOff(key)
+    if (load.purpose === 'force') return true
+    if (load.purpose === 'refresh') return (!isBackingOff && !this.#loading.has(key)) || this.#drop(pending)
+
+    flight.offer(() => this.#stale(pending))
     const stale = this.#stale(pending)
     if (stale === null) return !this.#isKnownToFail(pending)
-    if (this.#options.failures.isBackingOff(flight.key)) {
+    if (isBackingOff) {
       this.#end(pending, stale)
       return false
     }
-    if (flight.isWanted || !this.#loading.has(flight.key)) return true
     // Behind what is served, one load is enough.
+    return flight.isWanted || !this.#loading.has(key) || this.#drop(pending)
+  }
+
+  /** Nobody waits, and somebody else is doing it, or it is not to be done yet. */
+  #drop({ flight, miss }: Pending): false {
     if (miss !== null) this.#options.local.abandon(miss.token)
     flight.drop()
     return false
@@ -130,13 +136,9 @@ export class LoadSteps {
   }
 
   async #waitForOthers(locks: LoadLocks, load: Load, first: Missed, giveUpAt: number): Promise<void> {
-    const { clock, local } = this.#options
+    const { clock } = this.#options
     const { flight } = first
-    if (!flight.isWanted) {
-      // Behind what is served, another process is doing it.
-      local.abandon(first.miss.token)
-      return flight.drop()
-    }
+    if (!flight.isWanted) return void this.#drop(first)
     // Without the session, sleepers look again by themselves.
     await locks.enlist(flight.key).catch(() => {})
     try {
@@ -147,10 +149,7 @@ export class LoadSteps {
         if (lost === undefined) return await this.#runHolding(locks, load, claimed)
 
         missed = lost
-        if (!flight.isWanted) {
-          local.abandon(lost.miss.token)
-          return flight.drop()
-        }
+        if (!flight.isWanted) return void this.#drop(missed)
         const left = giveUpAt - clock.monotonic()
         if (left <= 0) {
           const stale = this.#stale(missed)
@@ -248,11 +247,11 @@ export class LoadSteps {
   #failed(pending: Pending, error: unknown): void {
     const { reporter, local, failures } = this.#options
     const { flight, miss } = pending
-    const { options, signal } = flight.load
+    const { options, purpose, signal } = flight.load
     reporter.report('load-failed', { key: flight.key, error })
     // That nobody wants it any more says nothing about the loader.
     if (!signal.aborted) failures.failed(flight.key, error, options)
-    const stale = options.force ? null : this.#stale(pending)
+    const stale = purpose === 'miss' ? this.#stale(pending) : null
     if (stale !== null) return this.#end(pending, stale)
     if (miss !== null) local.abandon(miss.token)
     flight.fail(error)
@@ -272,7 +271,7 @@ export class LoadSteps {
   /** A fresh entry ends the flight. Null: it did. */
   #settleIfFresh(flight: LoadFlight, token: Token, read: StoredRead): Missed | null {
     const { world, snapshot, entry } = read
-    if (entry !== null && isFresh(entry) && !flight.load.options.force) {
+    if (entry !== null && flight.load.isSatisfiedBy(entry)) {
       const found = this.#options.store.settle(token, { world, snapshot, entry }, flight.load.options)
       if (found !== null) {
         flight.settle(found)

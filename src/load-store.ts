@@ -54,7 +54,7 @@ export class LoadStore {
     const found = this.#decode(read.entry)
     if (found === null) return null
     this.#options.reader.settle(token, read, this.#localTtl(options))
-    return { value: found.value, origin: 'store' }
+    return { value: found.value, origin: 'store', freshMs: read.entry.freshMs }
   }
 
   /** Whether it was stored; null: there is nothing to store under. */

@@ -2,7 +2,7 @@
 
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { CacheError } from './core/errors.ts'
-import { Load, type LoadFlight, type LoadListener, type LoadResult } from './load-flight.ts'
+import { Load, type LoadFlight, type LoadListener, type LoadPurpose, type LoadResult } from './load-flight.ts'
 import type { LoadSteps } from './load-steps.ts'
 import { waitFor } from './load-wait.ts'
 import type { LocalView } from './memory/coherence.ts'
@@ -23,6 +23,8 @@ export class Loads implements LoadListener {
   readonly #underWay = new Map<Promise<LoadResult>, LoadFlight>()
   /** Forced loads whose loader was not called yet. */
   readonly #forced = new Map<string, LoadFlight>()
+  /** What is loaded again behind answers that are still fresh. */
+  readonly #refreshing = new Map<string, LoadFlight>()
   readonly #running = new Map<Load, Promise<void>>()
   /** The keys whose loaders the current call runs inside of. */
   readonly #inside = new AsyncLocalStorage<readonly string[]>()
@@ -38,6 +40,14 @@ export class Loads implements LoadListener {
     return Promise.all(flights.map((flight) => waitFor(flight, options)))
   }
 
+  /** Loads again what will soon not be fresh, behind an answer and once in the cluster. */
+  refresh(keys: readonly string[], run: RunLoader, options: ResolvedLoadOptions): void {
+    const due = keys.filter((key) => !this.#refreshing.has(key))
+    if (due.length === 0) return
+    const [flight] = this.#start(due, run, options, 'refresh')
+    flight?.load.goOn()
+  }
+
   /** Waits for the loads under way. */
   async drain(): Promise<void> {
     while (this.#running.size > 0) await Promise.all(this.#running.values())
@@ -47,6 +57,7 @@ export class Loads implements LoadListener {
     this.#options.flights.land(flight.key, flight.result)
     this.#underWay.delete(flight.result)
     this.#unforce(flight)
+    if (this.#refreshing.get(flight.key) === flight) this.#refreshing.delete(flight.key)
   }
 
   leftBehind(load: Load): void {
@@ -69,8 +80,9 @@ export class Loads implements LoadListener {
       if (flight !== undefined) boarded.set(key, flight)
     }
     const others = keys.filter((key) => !boarded.has(key))
-    if (others.length > 0)
-      for (const flight of this.#start(others, run, options)) boarded.set(flight.key, flight)
+    const started =
+      others.length === 0 ? [] : this.#start(others, run, options, options.force ? 'force' : 'miss')
+    for (const flight of started) boarded.set(flight.key, flight)
     return keys.map((key) => boarded.get(key) as LoadFlight)
   }
 
@@ -80,9 +92,15 @@ export class Loads implements LoadListener {
     return underWay && this.#underWay.get(underWay)
   }
 
-  #start(keys: readonly string[], run: RunLoader, options: ResolvedLoadOptions): readonly LoadFlight[] {
-    const load = new Load(keys, (missing, signal) => this.#call(load, run, missing, signal), options, this)
-    for (const flight of load.flights) this.#register(flight, options)
+  #start(
+    keys: readonly string[],
+    run: RunLoader,
+    options: ResolvedLoadOptions,
+    purpose: LoadPurpose,
+  ): readonly LoadFlight[] {
+    const call: RunLoader = (missing, signal) => this.#call(load, run, missing, signal)
+    const load = new Load(keys, call, options, purpose, this)
+    for (const flight of load.flights) this.#register(flight)
     const running = this.#options.steps
       .take(load)
       .catch((error: unknown) => load.fail(error))
@@ -91,11 +109,12 @@ export class Loads implements LoadListener {
     return load.flights
   }
 
-  #register(flight: LoadFlight, { force }: ResolvedLoadOptions): void {
+  // Where what is stored may be fresh, nobody waits but those who asked for it.
+  #register(flight: LoadFlight): void {
     const { local, flights } = this.#options
-    const { key, result } = flight
-    // What is stored may be fresh: nobody but those who asked for it waits for a forced load.
-    if (force) this.#forced.set(key, flight)
+    const { key, result, load } = flight
+    if (load.purpose === 'force') this.#forced.set(key, flight)
+    else if (load.purpose === 'refresh') this.#refreshing.set(key, flight)
     else if (local.mayJoin(key)) flights.begin(key, result)
     this.#underWay.set(result, flight)
   }

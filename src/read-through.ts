@@ -1,12 +1,17 @@
 // getOrSet and getOrSetMany: the local cache first, then a load, and the one report of what came of it.
 
 import type { Answers } from './answers.ts'
+import { isDueEarly } from './core/early-refresh.ts'
 import { assertKey } from './core/key.ts'
 import type { Loader, ManyLoader } from './loader.ts'
-import type { LoadResult } from './load-flight.ts'
+import { type LoadResult, refreshWindow } from './load-flight.ts'
+import type { LocalEntry } from './memory/local-entry.ts'
 import { type GetOrSetOptions, resolveLoadOptions, type ResolvedLoadOptions } from './options.ts'
 import { type RunLoader, runMany, runOne } from './running-load.ts'
 import type { Parts } from './wiring.ts'
+
+/** A key, and for how many milliseconds its value is still fresh. */
+type Left = readonly [key: string, leftMs: number]
 
 export class ReadThrough {
   readonly #parts: Parts
@@ -22,8 +27,16 @@ export class ReadThrough {
     loader: Loader<unknown, unknown>,
     options: GetOrSetOptions | undefined,
   ): Promise<unknown> {
-    const held = this.#hit(key, options)
-    if (held !== undefined) return held
+    const entry = this.#hit(key, options)
+    const held = entry && this.#answers.decode(entry)
+    if (entry !== undefined && held !== undefined) {
+      this.#parts.reporter.hit(key, 'local')
+      if (this.#mayRefresh(options)) {
+        const resolved = resolveLoadOptions(options, this.#parts.options)
+        this.#refresh([[key, this.#leftOf(entry)]], runOne(loader, resolved), resolved)
+      }
+      return held
+    }
     assertKey(key)
     const resolved = resolveLoadOptions(options, this.#parts.options)
     const [value] = await this.#load([key], runOne(loader, resolved), resolved)
@@ -37,26 +50,50 @@ export class ReadThrough {
   ): Promise<unknown[]> {
     for (const key of keys) assertKey(key)
     const resolved = resolveLoadOptions(options, this.#parts.options)
+    const run = runMany(loader, resolved)
     const found = new Map<string, unknown>()
     const missing: string[] = []
+    const left: Left[] = []
     for (const key of new Set(keys)) {
-      const held = this.#hit(key, options)
-      if (held === undefined) missing.push(key)
-      else found.set(key, held)
+      const entry = this.#hit(key, options)
+      const held = entry && this.#answers.decode(entry)
+      if (entry === undefined || held === undefined) {
+        missing.push(key)
+        continue
+      }
+      this.#parts.reporter.hit(key, 'local')
+      found.set(key, held)
+      left.push([key, this.#leftOf(entry)])
     }
+    if (this.#mayRefresh(options)) this.#refresh(left, run, resolved)
     if (missing.length > 0) {
-      const values = await this.#load(missing, runMany(loader, resolved), resolved)
+      const values = await this.#load(missing, run, resolved)
       for (const [i, key] of missing.entries()) found.set(key, values[i])
     }
     return keys.map((key) => found.get(key))
   }
 
-  #hit(key: string, options: GetOrSetOptions | undefined): unknown {
+  #hit(key: string, options: GetOrSetOptions | undefined): LocalEntry | undefined {
     if (options?.fresh === true || options?.force === true || options?.local === false) return undefined
-    const entry = this.#parts.local.hit(key)
-    const held = entry === undefined ? undefined : this.#answers.decode(entry)
-    if (held !== undefined) this.#parts.reporter.hit(key, 'local')
-    return held
+    return this.#parts.local.hit(key)
+  }
+
+  // The deadline of a local entry may be that of the local cache: then the next read of the store decides.
+  #mayRefresh(options: GetOrSetOptions | undefined): boolean {
+    const { refreshAhead, local } = this.#parts.options
+    if ((options?.refreshAhead ?? refreshAhead) === 0 || options?.localTtl !== undefined) return false
+    return local !== false && local.ttlMs === null
+  }
+
+  #leftOf({ freshUntil }: LocalEntry): number {
+    return freshUntil - this.#parts.clock.wall()
+  }
+
+  /** Loads again, behind the answer, what is due. */
+  #refresh(left: readonly Left[], run: RunLoader, options: ResolvedLoadOptions): void {
+    const window = refreshWindow(options)
+    const due = left.filter(([, leftMs]) => isDueEarly(leftMs, window, Math.random())).map(([key]) => key)
+    this.#parts.loads.refresh(due, run, options)
   }
 
   async #load(keys: readonly string[], run: RunLoader, options: ResolvedLoadOptions): Promise<unknown[]> {
@@ -68,6 +105,8 @@ export class ReadThrough {
       () => {},
     )
     const results = await this.#parts.loads.get(keys, run, options)
+    const left = results.map(({ freshMs = Infinity }, i): Left => [keys[i] as string, freshMs])
+    if (options.refreshAhead > 0) this.#refresh(left, run, options)
     return results.map((result, i) => this.#report(keys[i] as string, result))
   }
 

@@ -99,12 +99,13 @@ export class RunningLoad implements LoadContext {
   }
 
   #resolve(value: unknown, isUnmodified: boolean): ResolvedSetOptions {
-    const { ttlMs, nullTtlMs, graceMs, tags } = this.#options
+    const { ttlMs, nullTtlMs, graceMs, tags, jitter } = this.#options
     const ttl = value === null && nullTtlMs !== undefined ? nullTtlMs : ttlMs
     const own = resolveSetOptions(this.#own, { ttlMs: ttl, graceMs })
+    const jittered = own.ttlMs === null ? null : Math.ceil(own.ttlMs * (1 - jitter * Math.random()))
     // The tags of what is not modified may have come from its data.
     const otherwise = isUnmodified && tags.length === 0 ? this.#previousTags : tags
-    return { ...own, tags: this.#own.tags === undefined ? otherwise : own.tags }
+    return { ...own, ttlMs: jittered, tags: this.#own.tags === undefined ? otherwise : own.tags }
   }
 }
 

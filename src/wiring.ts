@@ -36,6 +36,7 @@ import { Writer } from './write.ts'
 
 export interface Parts {
   readonly options: ResolvedOptions
+  readonly clock: Clock
   readonly reporter: Reporter
   readonly background: Background
   readonly gate: Gate
@@ -142,6 +143,7 @@ export function wire(options: ResolvedOptions, clock: Clock): Parts {
   })
   return {
     options,
+    clock,
     reporter,
     background,
     gate,

@@ -45,7 +45,7 @@ describe('an entry', () => {
     await endless.set('endless', 1)
     await own.getOrSet('loaded', () => 1)
     expect((await cache.getEntry('own'))?.ttl).toBeGreaterThan(7_190_000)
-    expect((await cache.getEntry('loaded'))?.ttl).toBeGreaterThan(7_190_000)
+    expect((await cache.getEntry('loaded'))?.ttl).toBeGreaterThan(6_900_000) // less jitter
     expect((await cache.getEntry('endless'))?.ttl).toBeNull()
   })
 

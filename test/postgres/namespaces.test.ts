@@ -18,7 +18,7 @@ describe('a namespace', () => {
     expect(await collect(users.keys())).toEqual(['1'])
     expect(await users.getOrSet('2', ({ key }) => `loaded ${key}`)).toBe('loaded 2')
     expect(await users.getMany(['1', '2', '3'])).toEqual(['Ava', 'loaded 2', undefined])
-    expect((await users.getEntry('2'))?.ttl).toBeGreaterThan(3_500_000)
+    expect((await users.getEntry('2'))?.ttl).toBeGreaterThan(3_400_000) // less jitter
   })
 
   it('is cleared in one go, nested ones with it, and nothing else', async () => {

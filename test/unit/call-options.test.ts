@@ -15,6 +15,8 @@ const loading = {
   backoffMs: 1_000,
   errorTtlMs: 0,
   nullTtlMs: undefined,
+  refreshAhead: 0,
+  jitter: 0.03,
 } as const
 const defaults = { ttlMs: 300_000, graceMs: 0, loadTimeoutMs: 30_000, ...loading }
 const refused = (code: string) => expect.objectContaining({ name: 'CacheError', code })
@@ -140,6 +142,9 @@ describe('resolveLoadOptions', () => {
     ['backoff', { backoff: 0 }],
     ['errorTtl', { errorTtl: 0 }],
     ['nullTtl', { nullTtl: 0 }],
+    ['refreshAhead', { refreshAhead: 1 }],
+    ['jitter', { jitter: -0.1 }],
+    ['jitter', { jitter: Number.NaN }],
     ['localTtl', { localTtl: 0 }],
     ['localTtl', { localTtl: 5, local: false }],
   ])('refuses a %s that is wrong or without effect: %j', (option, options) => {

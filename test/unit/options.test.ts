@@ -39,6 +39,8 @@ describe('resolveOptions', () => {
       backoffMs: 1_000,
       errorTtlMs: 0,
       nullTtlMs: undefined,
+      refreshAhead: 0,
+      jitter: 0.03,
       waitUntil: expect.any(Function),
     }
     expect(resolveOptions()).toEqual(defaults)
@@ -89,6 +91,8 @@ describe('resolveOptions', () => {
         backoff: '5s',
         errorTtl: 20,
         nullTtl: '3s',
+        refreshAhead: 0.2,
+        jitter: 0,
         waitUntil,
       }),
     ).toEqual({
@@ -120,6 +124,8 @@ describe('resolveOptions', () => {
       backoffMs: 5_000,
       errorTtlMs: 20,
       nullTtlMs: 3_000,
+      refreshAhead: 0.2,
+      jitter: 0,
       waitUntil,
     })
   })
