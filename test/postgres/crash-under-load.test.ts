@@ -118,8 +118,10 @@ describe.skipIf(!HAS_OWN_SERVERS)('a server that is killed again and again under
       const pool = new Pool({ connectionString: server.url, max: 8 }).on('error', ignore)
       const source = new Source(pool)
       await source.create()
-      const caches = [new PostgresCache(options), new PostgresCache({ ...options, notifications: 'poll' })]
-      await caches[0]?.connect()
+      await using listening = new PostgresCache(options)
+      await using polling = new PostgresCache({ ...options, notifications: 'poll' })
+      const caches = [listening, polling]
+      await listening.connect()
       const registers = Array.from({ length: REGISTERS }, (_, i) => new Register(`register:${i}`))
 
       let kept = 0
@@ -140,7 +142,7 @@ describe.skipIf(!HAS_OWN_SERVERS)('a server that is killed again and again under
         await Promise.all(workers)
         await server.start()
 
-        const later = new PostgresCache(options)
+        await using later = new PostgresCache(options)
         await expect.poll(() => later.connect().then(() => 'connected', String)).toBe('connected')
         const truth = await source.readAll()
         for (const cache of [later, ...caches]) {
@@ -155,11 +157,9 @@ describe.skipIf(!HAS_OWN_SERVERS)('a server that is killed again and again under
             kept += found === undefined ? 0 : 1
           }
         }
-        await later.close()
       }
       if (durability === 'logged') expect(kept).toBeGreaterThan(0)
       else expect(kept).toBe(0)
-      await Promise.all(caches.map((cache) => cache.close()))
       await pool.end()
     },
   )
