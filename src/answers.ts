@@ -7,9 +7,17 @@ import { Connection } from './connection.ts'
 import { isCacheError } from './core/errors.ts'
 import type { Entry, ListedEntry, StoredEntry } from './core/entry.ts'
 import { isFresh } from './core/entry.ts'
+import { assertKey } from './core/key.ts'
 import type { HitTier } from './events.ts'
 import type { LocalEntry } from './memory/local-entry.ts'
-import type { CallOptions, GetOptions, ResolvedSetEntry, ResolvedSetOptions } from './options.ts'
+import {
+  type CallOptions,
+  type GetOptions,
+  type ResolvedSetEntry,
+  type ResolvedSetOptions,
+  resolveSetOptions,
+  type SetOptions,
+} from './options.ts'
 import type { Parts } from './wiring.ts'
 
 export interface EncodedEntry {
@@ -30,6 +38,26 @@ export class Answers {
     const { connection } = this.#parts
     const sent = connection.isReady ? work() : connection.ready().then(work)
     return abortable(sent, options?.signal)
+  }
+
+  set(key: string, value: unknown, options: SetOptions | undefined): Promise<void> {
+    const { connection, writer, reporter, options: defaults } = this.#parts
+    let written: Promise<boolean>
+    try {
+      assertKey(key)
+      const resolved = resolveSetOptions(options, defaults)
+      const encoded = encodeValue(defaults.codec, value, { key, maxValueBytes: defaults.maxValueBytes })
+      // The hot path: one promise besides the flight's.
+      written = connection.isReady
+        ? writer.set(key, encoded, resolved)
+        : connection.ready().then(() => writer.set(key, encoded, resolved))
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    return abortable(
+      written.then(() => reporter.stored(key)),
+      options?.signal,
+    )
   }
 
   /**

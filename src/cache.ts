@@ -3,7 +3,6 @@
 import { abortable } from './abortable.ts'
 import { Answers } from './answers.ts'
 import { Atomics, checkVersion } from './atomics.ts'
-import { encodeValue } from './codecs/values.ts'
 import type { Cache, CacheStats, TransactionCache, TransactionLike, Watch } from './contract.ts'
 import { systemClock } from './core/clock.ts'
 import { type Duration, parseTtl } from './core/duration.ts'
@@ -140,13 +139,8 @@ export class PostgresCache implements Cache {
     return entry === undefined ? undefined : (this.#answers.answer(key, entry, 'local') as T | undefined)
   }
 
-  async set(key: string, value: unknown, options?: SetOptions): Promise<void> {
-    const { writer, reporter, options: defaults } = this.#parts
-    assertKey(key)
-    const resolved = resolveSetOptions(options, defaults)
-    const encoded = encodeValue(defaults.codec, value, { key, maxValueBytes: defaults.maxValueBytes })
-    await this.#answers.send(options, () => writer.set(key, encoded, resolved))
-    reporter.report('stored', { key })
+  set(key: string, value: unknown, options?: SetOptions): Promise<void> {
+    return this.#answers.set(key, value, options)
   }
 
   async setMany(entries: Iterable<SetEntry>, options?: SetOptions): Promise<void> {

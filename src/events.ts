@@ -126,6 +126,12 @@ export class Reporter {
     else this.report('missed', { key })
   }
 
+  /** As `report('stored', …)`, without a payload where nobody listens. */
+  stored(key: string): void {
+    if (this.#registrations.stored === undefined) this.#counters.sets += 1
+    else this.report('stored', { key })
+  }
+
   /** Returns the function that ends the subscription. */
   on<E extends keyof CacheEvents>(event: E, listener: CacheListener<E>): () => void {
     checkOneOf(event, 'event', EVENTS)

@@ -154,12 +154,16 @@ export class WriteBatches {
         return { version, isDone: among(touched) }
       }
       default: {
-        const sent = operations
-          .filter((operation) => operation.kind === 'write')
-          .filter(({ write }) => write.token === null || write.token.world === world)
-          .map(({ write }) => write)
+        const writes = operations.filter((operation) => operation.kind === 'write')
+        // A token means nothing in another world.
+        const sent = writes.filter(({ write }) => write.token === null || write.token.world === world)
         if (sent.length === 0) return { version: '', isDone: () => false }
-        const { version, refused } = await store.writeMany(world, sent, lockTimeoutMs)
+        const { version, refused } = await store.writeMany(
+          world,
+          sent.map(({ write }) => write),
+          lockTimeoutMs,
+        )
+        if (refused.length === 0 && sent.length === writes.length) return { version, isDone: () => true }
         const stored = new Set(sent.map(({ key }) => key))
         for (const key of refused) stored.delete(key)
         return { version, isDone: (key) => stored.has(key) }

@@ -145,7 +145,9 @@ export class Writer {
     const isWrite = operation.kind === 'write' || operation.kind === 'atomic'
     if (!done || !isWrite || operation.write === null) return local.forget(token)
     const localTtlMs = operation.kind === 'write' ? operation.localTtlMs : this.#options.localTtlMs
-    const entry = this.#toLocal(toStored(operation.write, version), token.sentAt, localTtlMs)
+    const entry = local.holds
+      ? this.#toLocal(toStored(operation.write, version), token.sentAt, localTtlMs)
+      : null
     local.settle(token, { world, entry, version })
   }
 

@@ -73,7 +73,15 @@ function parse(input: unknown, option: string, code: DurationErrorCode, rule: st
 function toMs(input: unknown): number {
   if (typeof input === 'number') return input
   if (typeof input !== 'string') return Number.NaN
-  const [, amount, unit] = WRITTEN.exec(input) ?? []
+  // A program has few durations and gives them with every call.
+  if (input !== lastRead.text) lastRead = { text: input, ms: read(input) }
+  return lastRead.ms
+}
+
+let lastRead = { text: '', ms: Number.NaN }
+
+function read(text: string): number {
+  const [, amount, unit] = WRITTEN.exec(text) ?? []
   if (amount === undefined || unit === undefined) return Number.NaN
   return Number(amount) * (MS_PER_UNIT[unit] ?? Number.NaN)
 }

@@ -174,7 +174,8 @@ export class Batcher<Item, Reply> {
   }
 
   #receive(slots: Slot<Item, Reply>[], replies: Replies<Reply> | Failure): void {
-    for (const [i, slot] of slots.entries()) {
+    for (let i = 0; i < slots.length; i++) {
+      const slot = slots[i] as Slot<Item, Reply>
       const reply = replies instanceof Failure ? replies : (replies[i] as Reply | Failure | Promise<Reply>)
       if (reply instanceof Promise) void this.#receiveLater(slot, reply)
       else this.#end(slot, reply)

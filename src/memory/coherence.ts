@@ -50,6 +50,8 @@ export interface CoherenceOptions extends LocalCacheBounds {
 export type LocalView = Pick<Coherence, keyof Coherence>
 
 export class Coherence {
+  /** Whether an entry that is settled may be held. */
+  readonly holds: boolean = true
   readonly #clock: Clock
   readonly #listener: CoherenceListener
   readonly #joins: readonly Joins[]

@@ -18,6 +18,7 @@ export interface NullCoherenceOptions {
 const NO_KEYS: readonly string[] = []
 
 export class NullCoherence implements LocalView {
+  readonly holds: boolean = false
   readonly size = 0
   readonly bytes = 0
   readonly leaseEnd = 0

@@ -1,7 +1,7 @@
 // The entries as the library sees them: named operations over keys, each one statement. Knows rows and arrays; nothing of the local cache.
 
 import type { ListedEntry, StoredEntry, Version } from '../core/entry.ts'
-import { encodeTextArray, toArrayLiteral } from './binary-array.ts'
+import { encodeFloat8Array, encodeTextArray, toArrayLiteral } from './binary-array.ts'
 import type { Driver, Row } from './driver.ts'
 import type { Statements } from './statements.ts'
 
@@ -94,8 +94,8 @@ export class Store {
       columnOrNull(entries, (entry) => entry.bytes && `\\x${Buffer.from(entry.bytes).toString('hex')}`),
       columnOrNull(entries, (entry) => entry.codec),
       columnOrNull(entries, (entry) => (entry.tags.length === 0 ? null : toArrayLiteral(entry.tags))),
-      entries.map((entry) => entry.freshMs ?? Infinity),
-      columnOrNull(entries, ({ freshMs, keepMs }) => (keepMs === freshMs ? null : String(keepMs ?? Infinity))),
+      encodeFloat8Array(entries.map((entry) => entry.freshMs ?? Infinity)),
+      entries.every(hasNoGrace) ? null : encodeFloat8Array(entries.map((entry) => entry.keepMs ?? Infinity)),
       columnOrNull(entries, (entry) => entry.token && entry.token.snapshot),
     ])
     return { version: textAt(row, 0), refused: listAt(row, 1) }
@@ -175,7 +175,7 @@ export class Store {
 }
 
 export function toReadReply(keys: readonly string[], rows: readonly Row[]): ReadReply {
-  const entries = new Array<StoredEntry | null>(keys.length).fill(null)
+  const entries: (StoredEntry | null)[] = keys.map(() => null)
   let world: World = null
   let snapshot: string | null = null
   for (const row of rows) {
@@ -209,9 +209,15 @@ function toListed(row: Row): ListedEntry {
 
 const NO_TAGS: readonly string[] = Object.freeze([])
 
+function hasNoGrace({ freshMs, keepMs }: EntryWrite): boolean {
+  return freshMs === keepMs
+}
+
 function columnOrNull<T>(items: readonly T[], toText: (item: T) => string | null): Buffer | string[] | null {
-  const column = items.map(toText)
-  return column.every((text) => text === null) ? null : (column as string[])
+  for (const item of items) {
+    if (toText(item) !== null) return items.map(toText) as string[]
+  }
+  return null
 }
 
 function textAt(row: Row | undefined, index: number): string {
