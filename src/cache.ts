@@ -3,7 +3,7 @@
 import { abortable } from './abortable.ts'
 import { Answers } from './answers.ts'
 import { Atomics, checkVersion } from './atomics.ts'
-import type { Cache, CacheStats, TransactionCache, TransactionLike, Watch } from './contract.ts'
+import type { Cache, CacheStats, TransactionCache, TransactionLike, TypedCache, Watch } from './contract.ts'
 import { systemClock } from './core/clock.ts'
 import { type Duration, parseTtl } from './core/duration.ts'
 import type { Entry, Version } from './core/entry.ts'
@@ -21,14 +21,12 @@ import type {
 import {
   type CacheOptions,
   type CallOptions,
-  type EntryOptions,
   type GetOptions,
   type GetOrSetOptions,
   type IncrementOptions,
   resolveOptions,
   resolveScanOptions,
   resolveSetEntry,
-  resolveSetOptions,
   resolveWatchOptions,
   type ScanOptions,
   type SetEntry,
@@ -39,6 +37,8 @@ import { Namespace } from './namespace.ts'
 import { ReadThrough } from './read-through.ts'
 import { Removals } from './removals.ts'
 import { isSchemaCurrent, migrateSchema, readSchemaVersion, renderMigrations } from './schema.ts'
+import type { StandardSchema } from './shape.ts'
+import type { NamespaceOptions, OutputOf } from './typed-cache.ts'
 import { type Parts, shutDown, wire } from './wiring.ts'
 import { wrapFunction } from './wrap.ts'
 
@@ -219,9 +219,16 @@ export class PostgresCache implements Cache {
     await this.#removals.invalidateTags(typeof tags === 'string' ? [tags] : tags, options)
   }
 
-  namespace(name: string, defaults: EntryOptions = {}): Cache {
-    resolveSetOptions(defaults, this.#parts.options)
-    return new Namespace(this, name, defaults)
+  namespace<S extends StandardSchema>(
+    name: string,
+    defaults: NamespaceOptions & { readonly schema: S },
+  ): TypedCache<OutputOf<S>>
+  namespace(name: string, defaults?: NamespaceOptions): Cache
+  namespace(name: string, defaults: NamespaceOptions = {}): Cache {
+    return new Namespace(this, name, defaults, {
+      options: this.#parts.options,
+      reporter: this.#parts.reporter,
+    })
   }
 
   async withTransaction(tx: TransactionLike): Promise<TransactionCache> {

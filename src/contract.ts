@@ -23,6 +23,8 @@ import type {
   SetOptions,
   WatchOptions,
 } from './options.ts'
+import type { StandardSchema } from './shape.ts'
+import type { NamespaceOptions, OutputOf, TypedCalls } from './typed-cache.ts'
 
 /**
  * A cache, used like a Map whose calls return promises: `undefined` is a miss and never stored, `null` is a value.
@@ -179,12 +181,16 @@ export interface Cache {
 
   /**
    * The same interface over keys that begin with `name:`, with defaults of its own; `clear()` is one append. Tags are
-   * shared by the whole cache. It need not be closed.
+   * shared by the whole cache. It need not be closed. With a `schema` its values are of one type.
    *
    * @example
    * const users = cache.namespace('users', { ttl: '10m' })
    */
-  namespace(name: string, defaults?: EntryOptions): Cache
+  namespace<S extends StandardSchema>(
+    name: string,
+    defaults: NamespaceOptions & { readonly schema: S },
+  ): TypedCache<OutputOf<S>>
+  namespace(name: string, defaults?: NamespaceOptions): Cache
 
   /**
    * The cache inside a transaction that was begun on `tx`: what is done through it is visible to nobody before the
@@ -231,6 +237,9 @@ export interface Cache {
   /** Once resolved, every read here sees what was committed anywhere before the call. */
   sync(options?: CallOptions): Promise<void>
 }
+
+/** A namespace with a schema: its values are of one type. */
+export type TypedCache<T> = Omit<Cache, keyof TypedCalls<T>> & TypedCalls<T>
 
 /** Counters since the cache was made, and what it holds now. */
 export interface CacheStats extends CacheCounters {

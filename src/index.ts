@@ -2,7 +2,9 @@
 
 export { PostgresCache } from './cache.ts'
 export { NullCache } from './null-cache.ts'
-export type { Cache, CacheStats, TransactionCache, TransactionLike, Watch } from './contract.ts'
+export type { Cache, CacheStats, TransactionCache, TransactionLike, TypedCache, Watch } from './contract.ts'
+export type { SchemaResult, StandardSchema } from './shape.ts'
+export type { NamespaceOptions, OutputOf, TypedCalls } from './typed-cache.ts'
 export type {
   AsyncFunction,
   LoadContext,

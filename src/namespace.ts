@@ -1,15 +1,14 @@
 // A part of a cache under a prefix of its own, with the same interface. It owns nothing: connections belong to the cache that it was made from.
 
-import type { Cache, CacheStats, TransactionCache, TransactionLike, Watch } from './contract.ts'
+import type { Cache, CacheStats, TransactionCache, TransactionLike, TypedCache, Watch } from './contract.ts'
 import type { Duration } from './core/duration.ts'
 import { CacheError } from './core/errors.ts'
 import type { Entry, Version } from './core/entry.ts'
 import { expected } from './core/expected.ts'
 import { assertKey } from './core/key.ts'
-import type { CacheEvents, CacheListener } from './events.ts'
+import type { CacheEvents, CacheListener, Reporter } from './events.ts'
 import type {
   AsyncFunction,
-  LoadContext,
   LoadedMany,
   Loader,
   ManyLoader,
@@ -17,32 +16,66 @@ import type {
   Wrapped,
   WrapOptions,
 } from './loader.ts'
-import type {
-  CallOptions,
-  EntryOptions,
-  GetOptions,
-  GetOrSetOptions,
-  IncrementOptions,
-  ScanOptions,
-  SetEntry,
-  SetOptions,
-  WatchOptions,
+import { NamespaceLoads } from './namespace-loads.ts'
+import {
+  type CallDefaults,
+  type CallOptions,
+  type GetOptions,
+  type GetOrSetOptions,
+  type IncrementOptions,
+  resolveLoadOptions,
+  type ScanOptions,
+  type SetEntry,
+  type SetOptions,
+  type WatchOptions,
 } from './options.ts'
+import { Shape, type StandardSchema } from './shape.ts'
+import type { NamespaceOptions, OutputOf } from './typed-cache.ts'
 import { wrapFunction } from './wrap.ts'
+
+/** What a namespace has of the cache that it was made from. */
+export interface NamespaceOrigin {
+  readonly options: CallDefaults
+  readonly reporter: Reporter
+}
 
 export class Namespace implements Cache {
   readonly #parent: Cache
   readonly #prefix: string
-  readonly #defaults: EntryOptions
+  readonly #defaults: Omit<NamespaceOptions, 'schema'>
+  readonly #origin: NamespaceOrigin
+  readonly #shape: Shape | null
+  readonly #loads: NamespaceLoads
 
-  constructor(parent: Cache, name: string, defaults: EntryOptions) {
+  constructor(
+    parent: Cache,
+    name: string,
+    { schema, ...defaults }: NamespaceOptions,
+    origin: NamespaceOrigin,
+  ) {
+    // What is wrong shows here and not in a call.
+    resolveLoadOptions(defaults, origin.options)
     this.#parent = parent
     this.#prefix = `${checkName(name)}:`
     this.#defaults = defaults
+    this.#origin = origin
+    const report = (error: CacheError): void =>
+      origin.reporter.report('error', { error, operation: 'validate' })
+    this.#shape = schema === undefined ? null : new Shape(schema, report)
+    this.#loads = new NamespaceLoads(parent, {
+      in: (key) => this.#in(key),
+      out: (key) => this.#out(key),
+      fit: (key, value) => this.#fit(key, value),
+    })
   }
 
-  namespace(name: string, defaults: EntryOptions = {}): Cache {
-    return new Namespace(this, name, { ...this.#defaults, ...defaults })
+  namespace<S extends StandardSchema>(
+    name: string,
+    defaults: NamespaceOptions & { readonly schema: S },
+  ): TypedCache<OutputOf<S>>
+  namespace(name: string, defaults?: NamespaceOptions): Cache
+  namespace(name: string, defaults: NamespaceOptions = {}): Cache {
+    return new Namespace(this, name, over(this.#defaults, defaults), this.#origin)
   }
 
   connect(options?: CallOptions): Promise<void> {
@@ -55,29 +88,34 @@ export class Namespace implements Cache {
   async [Symbol.asyncDispose](): Promise<void> {}
 
   get<T = unknown>(key: string, options?: GetOptions): Promise<T | undefined> {
-    return this.#parent.get<T>(this.#in(key), options)
+    const value = this.#parent.get<T>(this.#in(key), options)
+    return this.#shape === null ? value : value.then((found) => this.#fit(key, found))
   }
 
   async has(key: string, options?: GetOptions): Promise<boolean> {
-    return this.#parent.has(this.#in(key), options)
+    return this.#shape === null
+      ? this.#parent.has(this.#in(key), options)
+      : (await this.get(key, options)) !== undefined
   }
 
   async getMany<T = unknown>(keys: readonly string[], options?: GetOptions): Promise<(T | undefined)[]> {
-    return this.#parent.getMany<T>(this.#allIn(keys), options)
+    const values = await this.#parent.getMany<T>(this.#allIn(keys), options)
+    return values.map((value, i) => this.#fit(keys[i] as string, value))
   }
 
   async getEntry<T = unknown>(key: string, options?: CallOptions): Promise<Entry<T> | undefined> {
     const entry = await this.#parent.getEntry<T>(this.#in(key), options)
-    return entry && { ...entry, key }
+    const value = this.#fit(key, entry?.value)
+    return entry && value !== undefined ? { ...entry, key, value } : undefined
   }
 
   // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller's claim, as in get
   peek<T = unknown>(key: string): T | undefined {
-    return this.#parent.peek<T>(this.#prefix + key)
+    return this.#fit(key, this.#parent.peek<T>(this.#prefix + key))
   }
 
   async set(key: string, value: unknown, options?: SetOptions): Promise<void> {
-    await this.#parent.set(this.#in(key), value, { ...this.#defaults, ...options })
+    await this.#parent.set(this.#in(key), value, over(this.#defaults, options))
   }
 
   async setMany(entries: Iterable<SetEntry>, options?: SetOptions): Promise<void> {
@@ -85,7 +123,7 @@ export class Namespace implements Cache {
       if (!('key' in entry)) return [this.#in(entry[0]), entry[1]]
       return { ...entry, key: this.#in(entry.key) }
     })
-    await this.#parent.setMany(inside, { ...this.#defaults, ...options })
+    await this.#parent.setMany(inside, over(this.#defaults, options))
   }
 
   async getOrSet<T, Previous = T>(
@@ -93,8 +131,7 @@ export class Namespace implements Cache {
     loader: Loader<T, Previous>,
     options?: GetOrSetOptions,
   ): Promise<T> {
-    const outside = (context: LoadContext<Previous>): T | PromiseLike<T> => loader({ ...context, key })
-    return this.#parent.getOrSet<T, Previous>(this.#in(key), outside, { ...this.#defaults, ...options })
+    return this.#loads.getOrSet(key, loader, over(this.#defaults, options))
   }
 
   async getOrSetMany<R extends ManyValues>(
@@ -102,21 +139,7 @@ export class Namespace implements Cache {
     loader: ManyLoader<R>,
     options?: GetOrSetOptions,
   ): Promise<LoadedMany<R>> {
-    const outside: ManyLoader<readonly unknown[]> = async (missing, context) => {
-      const inner = missing.map((key) => this.#out(key))
-      const loaded = await loader(inner, {
-        ...context,
-        previous: new Map(Array.from(context.previous, ([key, value]) => [this.#out(key), value])),
-        set: (own, key) => context.set(own, key === undefined ? undefined : this.#in(key)),
-        notModified: (key) => context.notModified(this.#in(key)),
-      })
-      return loaded instanceof Map ? inner.map((key) => loaded.get(key)) : (loaded as readonly unknown[])
-    }
-    const values = await this.#parent.getOrSetMany(this.#allIn(keys), outside, {
-      ...this.#defaults,
-      ...options,
-    })
-    return values as LoadedMany<R>
+    return this.#loads.getOrSetMany(keys, loader, over(this.#defaults, options)) as Promise<LoadedMany<R>>
   }
 
   wrap<F extends AsyncFunction>(fn: F, options: WrapOptions<Parameters<F>>): Wrapped<F> {
@@ -124,15 +147,15 @@ export class Namespace implements Cache {
   }
 
   async add(key: string, value: unknown, options?: SetOptions): Promise<boolean> {
-    return this.#parent.add(this.#in(key), value, { ...this.#defaults, ...options })
+    return this.#parent.add(this.#in(key), value, over(this.#defaults, options))
   }
 
   async take<T = unknown>(key: string, options?: CallOptions): Promise<T | undefined> {
-    return this.#parent.take<T>(this.#in(key), options)
+    return this.#fit(key, await this.#parent.take<T>(this.#in(key), options))
   }
 
   async increment(key: string, options?: IncrementOptions): Promise<number> {
-    return this.#parent.increment(this.#in(key), { ...this.#defaults, ...options })
+    return this.#parent.increment(this.#in(key), over(this.#defaults, options))
   }
 
   async compareAndSet(
@@ -141,7 +164,7 @@ export class Namespace implements Cache {
     value: unknown,
     options?: SetOptions,
   ): Promise<boolean> {
-    return this.#parent.compareAndSet(this.#in(key), version, value, { ...this.#defaults, ...options })
+    return this.#parent.compareAndSet(this.#in(key), version, value, over(this.#defaults, options))
   }
 
   async delete(key: string, options?: CallOptions): Promise<boolean> {
@@ -181,15 +204,18 @@ export class Namespace implements Cache {
   }
 
   async *entries<T = unknown>(options?: ScanOptions): AsyncGenerator<Entry<T>> {
-    for await (const entry of this.#parent.entries<T>(this.#scan(options)))
-      yield { ...entry, key: this.#out(entry.key) }
+    for await (const entry of this.#parent.entries<T>(this.#scan(options))) {
+      const key = this.#out(entry.key)
+      const value = this.#fit(key, entry.value)
+      if (value !== undefined) yield { ...entry, key, value }
+    }
   }
 
   async withTransaction(tx: TransactionLike): Promise<TransactionCache> {
     const inner = await this.#parent.withTransaction(tx)
     return {
-      get: async <T>(key: string) => inner.get<T>(this.#in(key)),
-      set: async (key, value, options) => inner.set(this.#in(key), value, { ...this.#defaults, ...options }),
+      get: async <T>(key: string) => this.#fit(key, await inner.get<T>(this.#in(key))),
+      set: async (key, value, options) => inner.set(this.#in(key), value, over(this.#defaults, options)),
       delete: async (key) => inner.delete(this.#in(key)),
       invalidate: async (keys) => inner.invalidate(this.#allIn(typeof keys === 'string' ? [keys] : keys)),
       invalidateTags: async (tags) => inner.invalidateTags(tags),
@@ -227,6 +253,11 @@ export class Namespace implements Cache {
     return this.#parent.sync(options)
   }
 
+  /** What is read, as the schema makes it; undefined, as a miss, where it does not fit. */
+  #fit<T>(key: string, value: T | undefined): T | undefined {
+    return this.#shape === null ? value : (this.#shape.fit(key, value) as T | undefined)
+  }
+
   // Checked by itself: with the prefix in front, an empty key would pass.
   #in(key: string): string {
     assertKey(key)
@@ -244,6 +275,15 @@ export class Namespace implements Cache {
   #scan(options: ScanOptions = {}): ScanOptions {
     return { ...options, prefix: this.#prefix + (options.prefix ?? '') }
   }
+}
+
+/** Options over defaults: undefined is left out. */
+function over<Defaults extends object, Options extends object>(
+  defaults: Defaults,
+  options: Options | undefined,
+): Defaults & Options {
+  const given = Object.entries(options ?? {}).filter(([, value]) => value !== undefined)
+  return { ...defaults, ...Object.fromEntries(given) } as Defaults & Options
 }
 
 // Without the separator in names, two namespaces can only meet when one is inside the other.

@@ -3,7 +3,7 @@
 
 import { checkStep, checkVersion } from './atomics.ts'
 import { encodeValue } from './codecs/values.ts'
-import type { Cache, CacheStats, TransactionCache, TransactionLike, Watch } from './contract.ts'
+import type { Cache, CacheStats, TransactionCache, TransactionLike, TypedCache, Watch } from './contract.ts'
 import { type Duration, parseTtl } from './core/duration.ts'
 import type { Entry, Version } from './core/entry.ts'
 import { assertKey, assertPrefix, assertTags } from './core/key.ts'
@@ -21,7 +21,6 @@ import { Namespace } from './namespace.ts'
 import {
   type CacheOptions,
   type CallOptions,
-  type EntryOptions,
   type GetOptions,
   type GetOrSetOptions,
   type IncrementOptions,
@@ -34,10 +33,11 @@ import {
   resolveOptions,
   resolveScanOptions,
   resolveSetEntry,
-  resolveSetOptions,
   resolveWatchOptions,
 } from './options.ts'
 import { type RunLoader, runMany, runOne } from './running-load.ts'
+import type { StandardSchema } from './shape.ts'
+import type { NamespaceOptions, OutputOf } from './typed-cache.ts'
 import { wrapFunction } from './wrap.ts'
 
 /**
@@ -197,9 +197,13 @@ export class NullCache implements Cache {
     yield* []
   }
 
-  namespace(name: string, defaults: EntryOptions = {}): Cache {
-    resolveSetOptions(defaults, this.#options)
-    return new Namespace(this, name, defaults)
+  namespace<S extends StandardSchema>(
+    name: string,
+    defaults: NamespaceOptions & { readonly schema: S },
+  ): TypedCache<OutputOf<S>>
+  namespace(name: string, defaults?: NamespaceOptions): Cache
+  namespace(name: string, defaults: NamespaceOptions = {}): Cache {
+    return new Namespace(this, name, defaults, { options: this.#options, reporter: this.#reporter })
   }
 
   async withTransaction(_tx: TransactionLike): Promise<TransactionCache> {

@@ -8,6 +8,7 @@ import type { Entry } from '../../src/core/entry.ts'
 import { type CacheError, type CacheErrorCode, isCacheError } from '../../src/core/errors.ts'
 import type { LoadContext } from '../../src/loader.ts'
 import { NullCache } from '../../src/null-cache.ts'
+import type { StandardSchema } from '../../src/shape.ts'
 import type { CacheOptions, PoolLike, SetOptions } from '../../src/options.ts'
 
 interface User {
@@ -92,6 +93,19 @@ expectTypeOf(cache.increment('k', { by: -1, ttl: '1m' })).resolves.toBeNumber()
 expectTypeOf(cache.compareAndSet('k', '5', user)).resolves.toBeBoolean()
 // @ts-expect-error versions are opaque strings
 void cache.compareAndSet('k', 5, user)
+
+// A namespace with a schema has values of its type.
+declare const schema: StandardSchema<User>
+const typed = cache.namespace('users', { schema, ttl: '5m' })
+expectTypeOf(typed.get('1')).resolves.toEqualTypeOf<User | undefined>()
+expectTypeOf(typed.getOrSet('1', () => user)).resolves.toEqualTypeOf<User>()
+expectTypeOf(
+  cache.namespace('users', { ttl: '5m', revalidate: 'background', grace: '1h' }),
+).toEqualTypeOf<Cache>()
+// @ts-expect-error another type
+void typed.set('1', 5)
+// @ts-expect-error another type
+void typed.getOrSet('1', () => 5)
 
 // What it takes.
 void cache.set('k', user, { ttl: '5m', grace: '1h', tags: ['users'], signal: AbortSignal.timeout(5) })

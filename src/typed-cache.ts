@@ -1,0 +1,45 @@
+// What a namespace can be told, and its calls where a schema says of which type its values are.
+
+import type { Entry, Version } from './core/entry.ts'
+import type { Loader, ManyLoader } from './loader.ts'
+import type {
+  CallOptions,
+  EntryOptions,
+  GetOptions,
+  GetOrSetOptions,
+  LoadOptions,
+  ScanOptions,
+  SetOptions,
+} from './options.ts'
+import type { StandardSchema } from './shape.ts'
+
+/** Defaults of a namespace: what a call leaves out. What they leave out the cache decides. */
+export interface NamespaceOptions extends EntryOptions, LoadOptions {
+  /**
+   * What the values look like. Read values are validated; one that does not fit is a miss and an `error` event, so that a
+   * deployment which changes a shape needs no flush. It has to validate without a promise.
+   * @default none
+   */
+  readonly schema?: StandardSchema | undefined
+}
+
+export type OutputOf<S extends StandardSchema> = S extends StandardSchema<infer Output> ? Output : never
+
+/** The calls of a cache whose values are of one type. */
+export interface TypedCalls<T> {
+  get(key: string, options?: GetOptions): Promise<T | undefined>
+  getMany(keys: readonly string[], options?: GetOptions): Promise<(T | undefined)[]>
+  getEntry(key: string, options?: CallOptions): Promise<Entry<T> | undefined>
+  peek(key: string): T | undefined
+  entries(options?: ScanOptions): AsyncIterable<Entry<T>>
+  take(key: string, options?: CallOptions): Promise<T | undefined>
+  getOrSet(key: string, loader: Loader<T>, options?: GetOrSetOptions): Promise<T>
+  getOrSetMany(
+    keys: readonly string[],
+    loader: ManyLoader<readonly T[] | ReadonlyMap<string, T>>,
+    options?: GetOrSetOptions,
+  ): Promise<(T | undefined)[]>
+  set(key: string, value: T, options?: SetOptions): Promise<void>
+  add(key: string, value: T, options?: SetOptions): Promise<boolean>
+  compareAndSet(key: string, version: Version | undefined, value: T, options?: SetOptions): Promise<boolean>
+}
