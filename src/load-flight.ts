@@ -1,6 +1,7 @@
 // What callers share: a load, and of it one flight for each key. A flight settles by itself, so that nobody waits for the slowest of its load.
 
 import type { StoredEntry } from './core/entry.ts'
+import { CacheError } from './core/errors.ts'
 import type { ResolvedLoadOptions } from './options.ts'
 import type { RunLoader } from './running-load.ts'
 
@@ -139,9 +140,10 @@ export class LoadFlight {
     this.#reject(error)
   }
 
-  /** Nobody waits for it: it ends without a result. */
+  /** Nobody waits for it: it ends without a result. Whoever has just found that its stand-in has expired is told so. */
   drop(): void {
-    this.#land()
+    const message = `the load of key ${JSON.stringify(this.key)} was left to somebody else, and what was stale has expired meanwhile: call again`
+    this.fail(new CacheError('wait-timeout', message, { key: this.key }))
   }
 
   /** Its last caller has given up. */

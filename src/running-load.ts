@@ -47,7 +47,7 @@ export function runMany(loader: ManyLoader, options: ResolvedLoadOptions): RunLo
 }
 
 /** What a loader is handed, and what it has decided. */
-export class RunningLoad implements LoadContext {
+class RunningLoad implements LoadContext {
   readonly key: string
   readonly signal: AbortSignal
   readonly previous: unknown

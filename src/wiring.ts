@@ -154,7 +154,12 @@ export function wire(options: ResolvedOptions, clock: Clock): Parts {
     reader,
     writer,
     atomicStore: new AtomicStore(driver, names),
-    loads: new Loads({ steps: loadSteps, local, flights: loadFlights, waitUntil: options.waitUntil }),
+    loads: new Loads({
+      steps: loadSteps,
+      local,
+      flights: loadFlights,
+      waitUntil: (work) => void background.run(() => options.waitUntil(work)),
+    }),
     scan: new Scan(store, gate, local),
     connection,
     watches: new Watches(driver, names),

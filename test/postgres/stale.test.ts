@@ -145,6 +145,21 @@ describe("revalidate: 'background'", () => {
     expect(await cache.get('closing', { fresh: true })).toBe('new')
   })
 
+  it('survives a waitUntil that throws', async () => {
+    await stale('thrown')
+    const own = new PostgresCache({
+      connectionString,
+      waitUntil: () => {
+        throw new Error('not now')
+      },
+    })
+    const told = nextEvent(own, 'error', ({ operation }) => operation === 'background')
+    expect(await own.getOrSet('thrown', async () => 'new', BACKGROUND)).toBe('old')
+    await told
+    await own.close()
+    expect(await cache.get('thrown', { fresh: true })).toBe('new')
+  })
+
   it('is a default of a cache and of a namespace', async () => {
     await using own = new PostgresCache({ connectionString, grace: '1h', revalidate: 'background' })
     await stale('by default')
