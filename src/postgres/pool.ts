@@ -41,6 +41,8 @@ export function createPool(
   })
   // Without a listener, an idle connection that the server ends would end the process.
   pool.on('error', onIdleError)
+  // Nor may one that breaks in the same breath as it opens: whoever waits for it is told of it a moment later, and cannot listen yet.
+  pool.on('connect', (client) => client.on('error', brokenBeforeUse))
   return { address, connect: () => pool.connect(), close: () => pool.end() }
 }
 
@@ -49,3 +51,5 @@ function addressOf(pool: object): pg.ClientConfig {
   const options: unknown = 'options' in pool ? pool.options : undefined
   return typeof options === 'object' && options !== null ? options : {}
 }
+
+function brokenBeforeUse(): void {}

@@ -80,7 +80,6 @@ class Source {
   }
 
   async #changeIn(tx: PoolClient, cache: PostgresCache): Promise<void> {
-    tx.on('error', ignore)
     const key = drawSourced()
     await tx.query('begin')
     const cached = await cache.withTransaction(tx)
@@ -91,7 +90,6 @@ class Source {
     if (randomInt(2) === 0) await cached.invalidate(key)
     else await cached.set(key, rows[0]?.version)
     await tx.query('commit')
-    tx.off('error', ignore)
   }
 }
 
@@ -116,6 +114,7 @@ describe.skipIf(!HAS_OWN_SERVERS)('a server that is killed again and again under
       await using server = await startOwnServer()
       const options: CacheOptions = { connectionString: server.url, durability }
       const pool = new Pool({ connectionString: server.url, max: 8 }).on('error', ignore)
+      pool.on('connect', (client) => client.on('error', ignore))
       const source = new Source(pool)
       await source.create()
       await using listening = new PostgresCache(options)
