@@ -77,7 +77,8 @@ describe("revalidate: 'background'", () => {
     await expect.poll(() => source.runs).toBe(1)
     expect(await cache.get('detached', { fresh: true })).toBeUndefined()
     expect(await cache.getOrSet('detached', source.load, BACKGROUND)).toBe('old')
-    await cache.sync()
+    // Time enough to ask for the lock, which this process would be given once more.
+    for (let i = 0; i < 5; i++) await cache.get('meanwhile', { fresh: true })
     const loaded = nextEvent(cache, 'loaded')
     latch.open()
     await loaded
@@ -251,6 +252,21 @@ describe('timeout', () => {
     const { latch, source } = heldUp('late')
     expect(await cache.getOrSet('graced', source.load, { grace: '1h', timeout: 20 })).toBe('old')
     latch.open()
+  })
+
+  it('leaves a load behind that no other caller can abort', async () => {
+    const { latch, source } = heldUp('late')
+    const controller = new AbortController()
+    const hasty = cache.getOrSet('left behind', source.load, { timeout: 20 })
+    await expect(hasty).rejects.toMatchObject({ code: 'wait-timeout' })
+    const impatient = cache.getOrSet('left behind', source.load, { signal: controller.signal })
+    await cache.get('meanwhile', { fresh: true })
+    const loaded = nextEvent(cache, 'loaded')
+    controller.abort(new Error('gave up'))
+    await expect(impatient).rejects.toThrow('gave up')
+    latch.open()
+    expect(await loaded).toMatchObject({ key: 'left behind', stored: true })
+    expect(source.runs).toBe(1)
   })
 
   it('of one caller concerns no other, and a signal that is aborted afterwards aborts nothing', async () => {
