@@ -115,12 +115,15 @@ describe('refreshAhead', () => {
     expect(await plain.getMany(keys)).toEqual(['new', 'old', 'new'])
   })
 
-  it('is waited for by close()', async () => {
+  it('is waited for by close(), and handed to waitUntil', async () => {
     await aged('closing', '40 minutes')
-    const own = new PostgresCache({ connectionString, ttl: '1h', refreshAhead: 0.5 })
+    const handed: Promise<void>[] = []
+    const waitUntil = (work: Promise<void>): void => void handed.push(work)
+    const own = new PostgresCache({ connectionString, ttl: '1h', refreshAhead: 0.5, waitUntil })
     await own.get('warm')
     drawing(EARLY)
     expect(await own.getOrSet('closing', async () => 'new')).toBe('old')
+    expect(handed).toHaveLength(1)
     await own.close()
     expect(await plain.get('closing')).toBe('new')
   })
