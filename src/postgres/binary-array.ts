@@ -44,7 +44,11 @@ function writeHeader(buffer: Buffer, elementOid: number, length: number): number
   return HEADER_BYTES
 }
 
-/** A literal such as `{"a","b"}`, for where an array is an element of another. */
-export function toArrayLiteral(items: readonly string[]): string {
-  return `{${items.map((item) => `"${item.replace(/["\\]/g, '\\$&')}"`).join(',')}}`
+/** A literal such as `{"a","b"}`, for what has no binary form here and where an array is an element of another. */
+export function toArrayLiteral(items: readonly (string | number | null)[]): string {
+  return `{${items.map(toElement).join(',')}}`
+}
+
+function toElement(item: string | number | null): string {
+  return item === null ? 'NULL' : `"${String(item).replace(/["\\]/g, '\\$&')}"`
 }

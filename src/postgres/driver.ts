@@ -2,6 +2,7 @@
 // It does not retry and knows no SQL of the store. The types are the part of pg that is used; a type test proves that pg fits.
 
 import { StatementTimeout, sqlStateOf } from './failures.ts'
+import { type QueryCallback, RawQuery } from './raw-query.ts'
 
 /** Name and text of a statement that is built once. */
 export interface Statement {
@@ -21,8 +22,6 @@ export interface DriverClient {
   off(event: 'error', listener: (error: Error) => void): unknown
   release(error?: Error | boolean): void
 }
-
-export type QueryCallback = (error: Error, result: { rows: unknown[] }) => void
 
 export interface DriverPool {
   connect(): Promise<DriverClient>
@@ -107,7 +106,10 @@ export class Driver {
     const client = await this.#connect()
     let failed = false
     try {
-      const sent = request(statement, values, this.#prepare)
+      const sent =
+        this.#prepare && RawQuery.suits(client)
+          ? new RawQuery(statement, values)
+          : request(statement, values, this.#prepare)
       if (!this.#ownTransactions) return await send(client, sent, this.#timeoutMs)
       await send(client, { text: BEGIN }, this.#timeoutMs)
       const rows = await send(client, sent, this.#timeoutMs)
