@@ -1,6 +1,6 @@
 // A prepared statement whose rows nobody parses. What pg makes of each statement, a description of its columns first of all, costs this process more
-// than sending it: 64 callers read a third more without (Node 20, pg 8.23, 2 cores, 2026-11-22). pg takes objects that submit themselves, as its
-// cursors do.
+// than sending it does: without, one caller reads in a fifth less time and a third less CPU (medians of 0.55 against 0.69 ms and of 0.48 against 0.72
+// ms; Node 20, pg 8.23, 2 cores, 2026-11-22). pg takes objects that submit themselves, as its cursors do.
 
 import { toArrayLiteral } from './binary-array.ts'
 

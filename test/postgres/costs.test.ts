@@ -102,7 +102,8 @@ describe('what is sent', () => {
     // The lock is given back behind the answer.
     expect(sent.filter((name) => name !== 'unlock' && name !== 'signal')).toEqual([
       'read',
-      ...['try_locks', 'read'],
+      'try_locks',
+      'read',
       'write',
       'read',
     ])
@@ -154,7 +155,7 @@ describe('plans', () => {
     await planned.close()
     await pool.end()
     // The server tries five plans for the given parameters before it keeps one for all.
-    expect(rows.map(({ name }) => name).sort()).toEqual(['read', 'write'])
+    expect(rows.map(({ name }) => name).toSorted()).toEqual(['read', 'write'])
     for (const row of rows) expect(row).toMatchObject({ custom: 5, generic: 6 })
   })
 })
