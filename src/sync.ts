@@ -14,6 +14,9 @@ import type { Feed, FeedReply } from './postgres/feed.ts'
 
 // The gate for hints of sql/0002_changes.sql is 20 ms wide: what it left out is committed by then.
 const TRAILING_MS = 25
+// Under a storm of writes each hint would cost every process another sync: they take a tenth of the time at most, however slow the server gets.
+const TRAILING_SHARE = 0.1
+const MAX_TRAILING_MS = 250
 // A lease is renewed when this share of it is left, so that a slow sync does not let it lapse.
 const RENEW_AT = 0.5
 // A caller's transaction is looked for this long after it touched something, then twice as long, and so on.
@@ -41,6 +44,8 @@ export class Sync {
   #next: Promise<void> | undefined
   #trailing: Cancel | undefined
   #hintedAt = 0
+  /** How long the last sync took. */
+  #tookMs = 0
   readonly #followed = new Map<Targets, string>()
   #chasing = false
   #hasRetired = false
@@ -124,7 +129,12 @@ export class Sync {
   #trail(): Promise<void> | undefined {
     const { local, background, clock } = this.#options
     const leftMs = this.#hintedAt + TRAILING_MS - clock.monotonic()
-    this.#trailing = leftMs >= 1 ? background.once(leftMs, () => this.#trail()) : undefined
+    const restMs = Math.min(
+      this.#tookMs / TRAILING_SHARE,
+      MAX_TRAILING_MS,
+      this.#options.maxStalenessMs * RENEW_AT,
+    )
+    this.#trailing = leftMs >= 1 ? background.once(Math.max(leftMs, restMs), () => this.#trail()) : undefined
     return local.size > 0 || local.wantsSync ? this.#renew() : undefined
   }
 
@@ -148,6 +158,7 @@ export class Sync {
         this.#retireConnections()
         reply = await gate.pass('sync', () => this.#ask())
       }
+      this.#tookMs = this.#options.clock.monotonic() - started
       this.#hasRetired = false
       const finished = this.#takeFinished(reply)
       this.#cursor = reply.cursor
@@ -162,7 +173,7 @@ export class Sync {
         finished,
       })
       reporter.report('synced', {
-        ms: this.#options.clock.monotonic() - started,
+        ms: this.#tookMs,
         changes: reply.changes.length,
       })
     } catch (error) {
