@@ -74,7 +74,7 @@ describe('processes that share a cache', () => {
       const before = { key: 'shared', value: `before ${round}` }
       await writer.run('set', before)
       await Promise.all(readers.map((node) => node.run('hold', before)))
-      const found = readers.map((node) => node.run('getEvicted', 'shared'))
+      const found = readers.map((node) => node.run('getEvicted', before))
       await writer.run('set', { key: 'shared', value: `after ${round}` })
       expect(await Promise.all(found)).toEqual(readers.map(() => `after ${round}`))
     }

@@ -74,10 +74,15 @@ export const tasks = {
     last.flush = 0n
   },
 
-  /** What is found once the local cache has let go of the key. */
-  async getEvicted(key: string): Promise<unknown> {
-    await until(() => evicted.get(key))
-    return opened().get(key)
+  /** What is found in the place of this value, once the local cache has let go of it. */
+  async getEvicted({ key, value }: { key: string; value: unknown }): Promise<unknown> {
+    for (;;) {
+      // Versions have no order: news of an older write, in the sync that trails its hint, evicts the newer value, too, or keeps it out.
+      if (opened().peek(key) === value) await until(() => evicted.get(key))
+      evicted.delete(key)
+      const found = await opened().get(key)
+      if (found !== value) return found
+    }
   },
 
   /** When the local cache let go of the key, in nanoseconds; known once the sync that trails every hint is over. */
