@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { afterAll, describe, expect, it } from 'vitest'
 import { PostgresCache } from '../../src/index.ts'
 import { CountingLoad } from '../counting-load.ts'
@@ -144,15 +145,17 @@ describe('a session that is terminated', () => {
     const { sessionConnectionString, terminate } = sessionOf(connectionString)
     await using cache = new PostgresCache({ connectionString, sessionConnectionString })
     await using holder = new PostgresCache({ connectionString })
+    // A look that falls into the moment without a session loads alone, and the test is tried again: over nothing.
+    const key = `awaited ${randomUUID()}`
     const latch = new Latch()
     const begun = new Latch()
-    const heldBack = holder.getOrSet('awaited', async () => {
+    const heldBack = holder.getOrSet(key, async () => {
       begun.open()
       await latch.opened
       return 'held'
     })
     await begun.opened
-    const waiting = cache.getOrSet('awaited', () => 'own')
+    const waiting = cache.getOrSet(key, () => 'own')
     const enlisted = `select from pg_locks where locktype = 'advisory' and mode = 'ShareLock'
       and database = (select oid from pg_database where datname = current_database())`
     await expect.poll(() => database.query(enlisted)).toHaveLength(1)
