@@ -46,7 +46,7 @@ export class Answers {
     try {
       assertKey(key)
       const resolved = resolveSetOptions(options, defaults)
-      const encoded = encodeValue(defaults.codec, value, { key, maxValueBytes: defaults.maxValueBytes })
+      const encoded = this.encodeValue(key, value)
       // The hot path: one promise besides the flight's.
       written = connection.isReady
         ? writer.set(key, encoded, resolved)
@@ -153,8 +153,12 @@ export class Answers {
   }
 
   encode({ key, value, ...options }: ResolvedSetEntry): EncodedEntry {
+    return { key, value: this.encodeValue(key, value), options }
+  }
+
+  encodeValue(key: string, value: unknown): EncodedValue {
     const { codec, maxValueBytes } = this.#parts.options
-    return { key, value: encodeValue(codec, value, { key, maxValueBytes }), options }
+    return encodeValue(codec, value, { key, maxValueBytes })
   }
 
   toEntry<T>(stored: ListedEntry): Entry<T> | undefined {

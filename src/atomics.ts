@@ -5,7 +5,13 @@ import { decodeValue } from './codecs/values.ts'
 import { invalid } from './core/check.ts'
 import type { Version } from './core/entry.ts'
 import { assertKey } from './core/key.ts'
-import { type CallOptions, type IncrementOptions, resolveSetOptions, type SetOptions } from './options.ts'
+import {
+  type CallOptions,
+  type IncrementOptions,
+  resolveSetOptions,
+  type SetOptions,
+  toKeepMs,
+} from './options.ts'
 import type { Parts } from './wiring.ts'
 import { toEntryWrite } from './write.ts'
 
@@ -28,14 +34,14 @@ export class Atomics {
     const { writer, atomicStore, reporter, options: defaults } = this.#parts
     assertKey(key)
     const resolved = resolveSetOptions(options, defaults)
-    const encoded = this.#answers.encode({ key, value, ...resolved }).value
+    const encoded = this.#answers.encodeValue(key, value)
     const write = toEntryWrite(key, encoded, resolved, null)
     const done = await this.#answers.send(options, () =>
       writer.writeAtomically(write, encoded.size, (world, lockTimeoutMs) =>
         atomicStore.writeIf(world, lockTimeoutMs, write, expected),
       ),
     )
-    if (done) reporter.report('stored', { key })
+    if (done) reporter.stored(key)
     return done
   }
 
@@ -44,13 +50,13 @@ export class Atomics {
     assertKey(key)
     const { ttlMs, graceMs, tags } = resolveSetOptions(options, defaults)
     const by = checkStep(options?.by)
-    const otherwise = { tags, freshMs: ttlMs, keepMs: ttlMs === null ? null : ttlMs + graceMs }
+    const otherwise = { tags, freshMs: ttlMs, keepMs: toKeepMs(ttlMs, graceMs) }
     const sum = await this.#answers.send(options, () =>
       writer.changeAtomically(key, (world, lockTimeoutMs) =>
         atomicStore.increment(world, lockTimeoutMs, key, by, otherwise),
       ),
     )
-    reporter.report('stored', { key })
+    reporter.stored(key)
     return sum
   }
 

@@ -150,7 +150,7 @@ export class PostgresCache implements Cache {
       this.#answers.encode(resolveSetEntry(entry, options, this.#parts.options)),
     )
     await this.#answers.send(options, () => writer.setMany(encoded))
-    for (const { key } of encoded) reporter.report('stored', { key })
+    for (const { key } of encoded) reporter.stored(key)
   }
 
   async getOrSet<T, Previous = T>(

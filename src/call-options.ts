@@ -126,6 +126,11 @@ export function resolveSetOptions(
   }
 }
 
+/** Null: for ever, whatever the grace. */
+export function toKeepMs(ttlMs: number | null, graceMs: number): number | null {
+  return ttlMs === null ? null : ttlMs + graceMs
+}
+
 /** Checks the key, too. The value is left to the codec. */
 export function resolveSetEntry(
   entry: SetEntry,

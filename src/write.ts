@@ -14,7 +14,7 @@ import type { Token } from './memory/tokens.ts'
 import type { ValueMode } from './memory/value-modes.ts'
 import { isAmbiguous } from './postgres/failures.ts'
 import type { EntryWrite, LoadToken, Targets } from './postgres/store.ts'
-import type { ResolvedSetOptions } from './options.ts'
+import { type ResolvedSetOptions, toKeepMs } from './options.ts'
 import type { AtomicReply } from './postgres/atomic-store.ts'
 import {
   type AtomicRun,
@@ -275,7 +275,7 @@ export function toEntryWrite(
     codec,
     tags,
     freshMs: ttlMs,
-    keepMs: ttlMs === null ? null : ttlMs + graceMs,
+    keepMs: toKeepMs(ttlMs, graceMs),
     token,
   }
 }

@@ -19,6 +19,9 @@ export interface StoredEntry {
   readonly keepMs: number
 }
 
+/** The value as its row holds it. */
+export type StoredContent = Pick<StoredEntry, 'text' | 'bytes' | 'codec'>
+
 /** As the store lists it, with what is only ever shown. */
 export interface ListedEntry extends StoredEntry {
   /** Milliseconds since the epoch by the database's clock: to show, not to compare with local time. */

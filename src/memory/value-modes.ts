@@ -5,12 +5,10 @@
 // freeze  holds the decoded value, deep-frozen, and shares it
 // share   holds the decoded value and shares it as it is: a caller that changes it changes it for all
 
-import type { StoredEntry } from '../core/entry.ts'
+import type { StoredContent } from '../core/entry.ts'
 import { bufferBytes, stringBytes, ValueMeter } from './heap-bytes.ts'
 
 export type Values = 'clone' | 'freeze' | 'share'
-
-export type Content = Pick<StoredEntry, 'text' | 'bytes' | 'codec'>
 
 export type Decode = (content: string | Uint8Array, codec: string | null) => unknown
 
@@ -21,8 +19,8 @@ export interface Held {
 }
 
 export interface ValueMode {
-  toLocal(content: Content): Held
-  fromLocal(entry: Pick<Held, 'held' | 'encoded'> & Pick<Content, 'codec'>): unknown
+  toLocal(content: StoredContent): Held
+  fromLocal(entry: Pick<Held, 'held' | 'encoded'> & Pick<StoredContent, 'codec'>): unknown
 }
 
 export function resolveValueMode(values: Values, decode: Decode): ValueMode {
@@ -46,13 +44,13 @@ export function resolveValueMode(values: Values, decode: Decode): ValueMode {
   }
 }
 
-function holdEncoded({ text, bytes }: Content): Held {
+function holdEncoded({ text, bytes }: StoredContent): Held {
   if (text !== null) return { held: text, encoded: true, bytes: stringBytes(text) }
   const copy = copyOf(bytes ?? new Uint8Array())
   return { held: copy, encoded: true, bytes: bufferBytes(copy) }
 }
 
-function decodeContent({ text, bytes, codec }: Content, decode: Decode): unknown {
+function decodeContent({ text, bytes, codec }: StoredContent, decode: Decode): unknown {
   return decode(text ?? copyOf(bytes ?? new Uint8Array()), codec)
 }
 

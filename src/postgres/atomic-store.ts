@@ -1,6 +1,6 @@
 // Writes that depend on what is there, of one key each: sql/0007_atomic.sql.
 
-import type { Version } from '../core/entry.ts'
+import type { StoredContent, Version } from '../core/entry.ts'
 import { toArrayLiteral } from './binary-array.ts'
 import type { Driver, Row, Statement } from './driver.ts'
 import type { Names } from './names.ts'
@@ -12,13 +12,6 @@ export interface AtomicReply<Result> {
   /** Whether anything was written. */
   readonly done: boolean
   readonly result: Result
-}
-
-/** A value as its row held it. */
-export interface Taken {
-  readonly text: string | null
-  readonly bytes: Uint8Array | null
-  readonly codec: string | null
 }
 
 type Deadlines = Pick<EntryWrite, 'tags' | 'freshMs' | 'keepMs'>
@@ -80,7 +73,7 @@ export class AtomicStore {
   }
 
   /** Null: nothing fresh was there. */
-  async take(world: string, lockTimeoutMs: number, key: string): Promise<AtomicReply<Taken | null>> {
+  async take(world: string, lockTimeoutMs: number, key: string): Promise<AtomicReply<StoredContent | null>> {
     const row = await this.#run(this.#take, world, lockTimeoutMs, key, [])
     const done = row[1] === 'true'
     const bytes = row[3] == null ? null : Buffer.from(row[3], 'hex')

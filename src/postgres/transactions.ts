@@ -2,7 +2,7 @@
 // can carry them.
 
 import { CacheError } from '../core/errors.ts'
-import type { StoredEntry } from '../core/entry.ts'
+import type { StoredContent } from '../core/entry.ts'
 import { toArrayLiteral } from './binary-array.ts'
 import type { Names } from './names.ts'
 import type { EntryWrite } from './store.ts'
@@ -11,8 +11,6 @@ import type { EntryWrite } from './store.ts'
 export interface TransactionClient {
   query(text: string, values: unknown[]): Promise<{ rows: unknown[] }>
 }
-
-export type StoredContent = Pick<StoredEntry, 'text' | 'bytes' | 'codec'>
 
 // The same value in every statement of a transaction, and another one in the next.
 const STARTED = '(extract(epoch from transaction_timestamp()) * 1000000)::bigint::text'

@@ -1,18 +1,19 @@
 import { describe, expect, test } from 'vitest'
-import { type Content, deepFreeze, resolveValueMode } from '../../../src/memory/value-modes.ts'
+import type { StoredContent } from '../../../src/core/entry.ts'
+import { deepFreeze, resolveValueMode } from '../../../src/memory/value-modes.ts'
 
 const decode = (content: string | Uint8Array): unknown =>
   typeof content === 'string' ? JSON.parse(content) : content
 
-function text(value: unknown): Content {
+function text(value: unknown): StoredContent {
   return { text: JSON.stringify(value), bytes: null, codec: null }
 }
 
-function bytes(value: Uint8Array): Content {
+function bytes(value: Uint8Array): StoredContent {
   return { text: null, bytes: value, codec: 'bytes' }
 }
 
-function hits(values: 'clone' | 'freeze' | 'share', content: Content): [unknown, unknown] {
+function hits(values: 'clone' | 'freeze' | 'share', content: StoredContent): [unknown, unknown] {
   const mode = resolveValueMode(values, decode)
   const entry = { ...mode.toLocal(content), codec: content.codec }
   return [mode.fromLocal(entry), mode.fromLocal(entry)]
