@@ -1,6 +1,5 @@
-// What invalidations leave behind: how much one costs, and what becomes of very many.
+// What invalidations leave behind: how much one costs, and what reads and syncs look at of very many.
 
-import { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createNames } from '../../src/postgres/names.ts'
 import { createStatements } from '../../src/postgres/statements.ts'
@@ -13,13 +12,6 @@ const cache = new PostgresCache({ connectionString, pruneInterval: '1h' })
 const other = new PostgresCache({ connectionString, pruneInterval: '1h' })
 beforeAll(() => Promise.all([cache.connect(), other.connect()]))
 afterAll(() => Promise.all([cache.close(), other.close()]))
-
-async function count(table: 'invalidations' | 'invalidators' | 'feed'): Promise<number> {
-  const [row] = await query<{ count: number }>(
-    `select count(*)::integer as count from postgres_cache.${table}`,
-  )
-  return row?.count ?? 0
-}
 
 interface Touches {
   readonly inserted: number
@@ -66,58 +58,6 @@ describe('a tag', () => {
       }
     },
   )
-})
-
-describe('while a tag is invalidated all the time, and a transaction that has written is left open,', () => {
-  const ROUNDS = 30
-  const APPENDED_PER_ROUND = 40
-  const MAX_INVALIDATIONS = 100
-  const leftOpen = new Client(connectionString)
-  beforeAll(() => leftOpen.connect())
-  afterAll(() => leftOpen.end())
-
-  /** As the sweeper does, but without waiting for loads and for processes that sync late. */
-  async function sweep(): Promise<void> {
-    await query('select postgres_cache.begin_sweep(0, 0, 0)')
-    await query('select postgres_cache.begin_trim($1, 10)', [MAX_INVALIDATIONS])
-    for (let wrapped = false; !wrapped;) {
-      const [row] = await query<{ wrapped: boolean }>(
-        'select wrapped from postgres_cache.sweep_blocks(1000000, 1000)',
-      )
-      wrapped = row?.wrapped ?? true
-    }
-    await query('select postgres_cache.end_trim(0)')
-  }
-
-  it('log and feed stay bounded, and valid entries valid', async () => {
-    await cache.setMany(
-      [
-        ['hot', 1],
-        ['calm', 1],
-      ].map(([key, value]) => ({ key: key as string, value, tags: [`${key} tag`], ttl: null })),
-    )
-    await leftOpen.query('begin')
-    await leftOpen.query(`select postgres_cache.invalidate_tags('left open')`)
-
-    const most = { invalidations: 0, invalidators: 0, feed: 0 }
-    for (let round = 0; round < ROUNDS; round++) {
-      for (let i = 0; i < APPENDED_PER_ROUND; i++)
-        await query(`select postgres_cache.invalidate_tags('hot tag')`)
-      for (const table of ['invalidations', 'invalidators', 'feed'] as const)
-        most[table] = Math.max(most[table], await count(table))
-      await sweep()
-    }
-    // A trim begins one round after the bound is reached, at most, and ends two rounds later. The feed moves its floor, and then forgets.
-    expect(most.invalidations).toBeLessThanOrEqual(MAX_INVALIDATIONS + 4 * APPENDED_PER_ROUND)
-    expect(most.invalidators).toBeLessThanOrEqual(MAX_INVALIDATIONS + 4 * APPENDED_PER_ROUND)
-    expect(most.feed).toBeLessThanOrEqual(5 * APPENDED_PER_ROUND)
-    expect(await other.get('hot', { fresh: true })).toBeUndefined()
-    expect(await other.get('calm', { fresh: true })).toBe(1)
-
-    await cache.set('late', 1, { tags: ['left open'] })
-    await leftOpen.query('commit')
-    expect(await other.get('late', { fresh: true })).toBeUndefined()
-  })
 })
 
 describe.each(['force_custom_plan', 'force_generic_plan'])('with %s', (mode) => {
