@@ -13,7 +13,6 @@ export interface CacheOptions extends LoadOptions {
   readonly connectionString?: string | undefined
   /**
    * Bounds of the cache's own pool, or an existing `pg.Pool`, which is used and never ended.
-   * `max` counts connections from 1 to 100, `min` those kept open while idle.
    * @default { max: 4, min: 0 }
    */
   readonly pool?: PoolBounds | PoolLike | undefined
@@ -83,11 +82,13 @@ export interface CacheOptions extends LoadOptions {
   /**
    * Bytes of reads and writes under way in this process; beyond it writes reject with `overloaded` and reads miss.
    * At least `maxValueBytes`.
+   * @unit bytes
    * @default 64 MiB
    */
   readonly maxPending?: number | undefined
   /**
    * Bytes of one encoded value, at most 64 MiB; larger ones reject with `value-too-large`.
+   * @unit bytes
    * @default 1 MiB
    */
   readonly maxValueBytes?: number | undefined
@@ -103,6 +104,7 @@ export interface CacheOptions extends LoadOptions {
   readonly pruneInterval?: Duration | undefined
   /**
    * Rows that one statement of the sweeper removes at most, from 1 to 10,000.
+   * @unit rows
    * @default 500
    */
   readonly pruneBatchSize?: number | undefined
@@ -137,7 +139,9 @@ export interface CacheOptions extends LoadOptions {
 }
 
 export interface PoolBounds {
+  /** From 1 to 100. @unit connections @default 4 */
   readonly max?: number | undefined
+  /** Kept open while idle, at most `max`. @unit connections @default 0 */
   readonly min?: number | undefined
 }
 
@@ -157,9 +161,9 @@ export interface PoolClientLike {
 }
 
 export interface LocalOptions {
-  /** @default 4096 */
+  /** Beyond it, entries are evicted. @unit entries @default 4096 */
   readonly maxEntries?: number | undefined
-  /** What the entries cost in the heap, in bytes. @default 64 MiB */
+  /** What the entries may cost in the heap. @unit bytes @default 64 MiB */
   readonly maxBytes?: number | undefined
   /**
    * What a hit hands out: `'clone'` a value of the caller's own, decoded per hit; `'freeze'` one deep-frozen value that
@@ -172,6 +176,8 @@ export interface LocalOptions {
 }
 
 export interface StoreOptions {
+  /** Rows of the table. @unit entries @default none */
   readonly maxEntries?: number | undefined
+  /** Size of the table. @unit bytes @default none */
   readonly maxBytes?: number | undefined
 }

@@ -39,7 +39,7 @@ export interface SetOptions extends EntryOptions, CallOptions {}
 
 /** What is kept beside the number holds where there was none: a number that is there keeps its deadlines and tags. */
 export interface IncrementOptions extends SetOptions {
-  /** What is added, possibly negative. @default 1 */
+  /** What is added, possibly negative. @unit none @default 1 */
   readonly by?: number | undefined
 }
 
@@ -61,15 +61,17 @@ export interface GetOrSetOptions extends EntryOptions, LoadOptions, GetOptions {
 
 /** Which entries `keys()` and `entries()` list: those that match all that is given. */
 export interface ScanOptions extends CallOptions {
+  /** Keys that begin with this. @default '' */
   readonly prefix?: string | undefined
+  /** Entries that carry this tag. @default any */
   readonly tag?: string | undefined
 }
 
 /** Patterns: text with names of columns in braces; a literal brace is written twice. A null column names nothing. */
 export interface WatchOptions {
-  /** @default [] */
+  /** Patterns of the keys that a change of a row invalidates. @default [] */
   readonly keys?: readonly string[] | undefined
-  /** @default [] */
+  /** Patterns of the tags that a change of a row invalidates. @default [] */
   readonly tags?: readonly string[] | undefined
   /** Whether changes are told by notification, too, and not only in the next sync of others. @default true */
   readonly hints?: boolean | undefined

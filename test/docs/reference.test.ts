@@ -1,6 +1,8 @@
 // Tables of the documentation that list what the source declares: nothing may be missing, left over or out of date.
 
+import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { readPage, spansOf, tableUnder } from './markdown.ts'
 
@@ -63,5 +65,15 @@ describe('docs/operations.md', () => {
       /^ {2}'?([a-z-]+)'?: /gm,
     )
     expect(new Set(listed)).toEqual(new Set([...declared].map(([, event]) => event)))
+  })
+})
+
+describe('docs/options.md', () => {
+  it('is what the docstrings say', () => {
+    const script = fileURLToPath(new URL('../../scripts/list-options.ts', import.meta.url))
+    const { status, stderr } = spawnSync(process.execPath, ['--import', 'tsx', script, '--check'], {
+      encoding: 'utf8',
+    })
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
   })
 })
