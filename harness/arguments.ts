@@ -12,6 +12,8 @@ export interface Plan {
   readonly clients: number
   readonly seconds: number
   readonly seed: string
+  /** Where every process connects instead of the server. */
+  readonly pooler: string | null
   readonly original: OriginalProfile
 }
 
@@ -30,6 +32,7 @@ export const USAGE = `npm run harness -- [flags]
   --processes 4      processes, each with a cache of its own
   --clients 12       clients in each process
   --seed TEXT        repeats what the clients choose; the default is new each time
+  --pooler URL       its host and port in the place of the server's
   --naive            a cache without fences instead: it must be caught
   --preset original  the original's load test, with its flags:
                      --writers 10  --reads 10  --write-iterations 200  --read-iterations 400  --ttl 2 (seconds)
@@ -48,6 +51,7 @@ export function parseArguments(argv: readonly string[]): Plan | 'help' {
       clients: { type: 'string', default: '12' },
       seconds: { type: 'string', default: '30' },
       seed: { type: 'string', default: Date.now().toString(36) },
+      pooler: { type: 'string' },
       writers: { type: 'string', default: '10' },
       reads: { type: 'string', default: '10' },
       'write-iterations': { type: 'string', default: '200' },
@@ -66,6 +70,7 @@ export function parseArguments(argv: readonly string[]): Plan | 'help' {
     clients: checkNumber('clients', values.clients, 1),
     seconds: checkNumber('seconds', values.seconds, 1),
     seed: values.seed,
+    pooler: values.pooler ?? null,
     original: {
       writers: checkNumber('writers', values.writers, 1),
       readers: checkNumber('reads', values.reads, 1),
@@ -77,7 +82,16 @@ export function parseArguments(argv: readonly string[]): Plan | 'help' {
 }
 
 /** The command that runs the same plan again. */
-export function toCommand({ preset, naive, processes, clients, seconds, seed, original }: Plan): string {
+export function toCommand({
+  preset,
+  naive,
+  processes,
+  clients,
+  seconds,
+  seed,
+  pooler,
+  original,
+}: Plan): string {
   const { writers, readers, writeIterations, readIterations, ttlMs } = original
   return [
     'npm run harness --',
@@ -88,6 +102,7 @@ export function toCommand({ preset, naive, processes, clients, seconds, seed, or
           `--read-iterations ${readIterations} --ttl ${ttlMs / 1000}`,
         ]),
     `--processes ${processes} --seed ${seed}`,
+    ...(pooler === null ? [] : [`--pooler ${pooler}`]),
     ...(naive ? ['--naive'] : []),
   ].join(' ')
 }

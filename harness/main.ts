@@ -28,7 +28,7 @@ async function main(): Promise<void> {
 async function run(plan: Plan, directory: string): Promise<Verdict> {
   await using postgres = await usePostgres()
   await using database = await createHarnessDatabase(postgres.url, plan)
-  await using crew = new Crew(assign({ plan, directory, url: database.url }))
+  await using crew = new Crew(assign({ plan, directory, url: reachedBy(plan, database.url) }))
   await Promise.race([crew.begun(), crew.failure])
   const started = performance.now()
   await Promise.race([work(plan, crew, started), crew.failure])
@@ -39,6 +39,13 @@ async function run(plan: Plan, directory: string): Promise<Verdict> {
   const deadlocks = await database.deadlocks()
   console.log(toReport(verdict, { plan, directory, seconds, serverVersion, deadlocks }))
   return verdict
+}
+
+function reachedBy({ pooler }: Plan, databaseUrl: string): string {
+  if (pooler === null) return databaseUrl
+  const url = new URL(databaseUrl)
+  url.host = new URL(pooler).host
+  return url.href
 }
 
 function assign(shared: Omit<Assignment, 'role' | 'index'>): Assignment[] {

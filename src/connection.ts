@@ -41,6 +41,8 @@ const PASSING: ReadonlySet<CacheErrorCode> = new Set([
   'read-only',
 ])
 
+const NOTIFY = { name: '', text: 'select pg_notify($1, $2)' }
+
 export class Connection {
   readonly #parts: ConnectionOptions
   readonly #leaseLocks: LeaseLocks
@@ -66,6 +68,7 @@ export class Connection {
       channel: options.notifyChannel,
       cacheAddress: names.address,
       timeoutMs: options.queryTimeoutMs,
+      notify: (payload) => driver.query(NOTIFY, [options.notifyChannel, payload]),
       listener: {
         hinted: (hint) => {
           reporter.report('hint-received', { kind: hint.kind })

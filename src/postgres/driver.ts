@@ -74,10 +74,12 @@ export class Driver {
   }
 
   async query(statement: Statement, values: unknown[] = []): Promise<Row[]> {
+    // Another statement may find out first, while this one is under way.
+    const isPrepared = this.#prepare
     try {
       return await this.#run(statement, values)
     } catch (error) {
-      if (!this.#prepare || !NO_PREPARED_STATEMENTS.has(sqlStateOf(error) ?? '')) throw error
+      if (!isPrepared || !NO_PREPARED_STATEMENTS.has(sqlStateOf(error) ?? '')) throw error
       this.#prepare = false
       return this.#run(statement, values)
     }

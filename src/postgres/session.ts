@@ -3,8 +3,8 @@
 //
 // States
 //   idle        start() was not called yet.
-//   connecting  a connection is being opened and tested: LISTEN, then a nonce sent to ourselves. A pooler in transaction mode accepts LISTEN and
-//               delivers nothing.
+//   connecting  a connection is being opened and tested: LISTEN, then a nonce. A pooler in transaction mode accepts LISTEN and delivers nothing,
+//               but for what arrives while a statement of ours runs: behind a pooler another connection sends the nonce.
 //   live        the nonce arrived. Statements run; notifications are handed on.
 //   lost        the connection broke or a statement on it got no answer. Locks are gone with it. Tried again with back-off.
 //   deaf        the nonce did not arrive: notifications cannot work here. Final; the cache polls.
@@ -34,6 +34,8 @@ export interface SessionOptions {
   readonly cacheAddress: string
   readonly timeoutMs: number
   readonly listener: SessionListener
+  /** Notifies the channel over another connection. */
+  readonly notify: (payload: string) => Promise<unknown>
 }
 
 // Tells a session from the connections of the pool in pg_stat_activity; a name in the connection string wins.
@@ -48,8 +50,10 @@ const SERVER_KEEPALIVES =
   'set tcp_keepalives_idle = 5; set tcp_keepalives_interval = 3; set tcp_keepalives_count = 3; set tcp_user_timeout = 14000'
 const CLIENT_KEEPALIVE_DELAY_MS = 5_000
 
+const BACKEND: Statement = { name: '', text: 'select pg_backend_pid()' }
+
 /** pg has these; its types do not. */
-type SessionClient = pg.Client & { ref(): void; unref(): void }
+type SessionClient = pg.Client & { readonly processID: number | null; ref(): void; unref(): void }
 
 export class Session {
   readonly #options: SessionOptions
@@ -118,13 +122,19 @@ export class Session {
     })
     try {
       await client.connect()
-      const heard = this.#hearNonce(client)
-      await Promise.all([
+      const [[backend]] = await Promise.all([
+        this.#run(client, request(BACKEND, [], false)),
         this.#run(client, { text: `listen ${quoteIdentifier(channel)}` }),
-        ...SERVER_KEEPALIVES.split('; ').map((text) => this.#run(client, { text })),
-        this.#run(client, { text: 'select pg_notify($1, $2)', values: [channel, heard.payload] }),
       ])
+      const heard = this.#hearNonce(client)
+      // A pooler answers with a process id of its own making.
+      if (backend?.[0] === String(client.processID)) {
+        await this.#run(client, { text: 'select pg_notify($1, $2)', values: [channel, heard.payload] })
+      } else {
+        await this.#options.notify(heard.payload)
+      }
       const hears = await heard.arrived
+      if (hears) await Promise.all(SERVER_KEEPALIVES.split('; ').map((text) => this.#run(client, { text })))
       if (this.#state !== 'connecting') throw new Error('the session was closed')
       if (!hears) {
         this.#state = 'deaf'

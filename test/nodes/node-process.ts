@@ -9,6 +9,12 @@ import type { Tasks } from './tasks.ts'
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const PROGRAM = fileURLToPath(new URL('main.ts', import.meta.url))
 
+export interface NodeProcessOptions {
+  /** What runs the program in the place of this Node, with its first arguments: a namespace, say. */
+  readonly command?: readonly [string, ...string[]]
+  readonly environment?: Readonly<Record<string, string>>
+}
+
 interface Waiter {
   readonly resolve: (result: unknown) => void
   readonly reject: (error: Error) => void
@@ -19,8 +25,14 @@ export class NodeProcess implements AsyncDisposable {
   readonly #waiters = new Map<number, Waiter>()
   #orders = 0
 
-  private constructor() {
-    this.#child = fork(PROGRAM, { cwd: ROOT, execArgv: ['--import', 'tsx'] })
+  private constructor({ command = [process.execPath], environment = {} }: NodeProcessOptions) {
+    const [execPath, ...args] = command
+    this.#child = fork(PROGRAM, {
+      cwd: ROOT,
+      execPath,
+      execArgv: [...args, '--import', 'tsx'],
+      env: { ...process.env, ...environment },
+    })
     this.#child.on('message', ({ id, result, failure }: Outcome) => {
       const waiter = this.#waiters.get(id)
       this.#waiters.delete(id)
@@ -35,8 +47,8 @@ export class NodeProcess implements AsyncDisposable {
   }
 
   /** Resolves once the program is loaded, so that tasks of several processes begin together. */
-  static async start(): Promise<NodeProcess> {
-    const node = new NodeProcess()
+  static async start(options: NodeProcessOptions = {}): Promise<NodeProcess> {
+    const node = new NodeProcess(options)
     await node.#wait(0)
     return node
   }
@@ -55,6 +67,15 @@ export class NodeProcess implements AsyncDisposable {
     return waiting as Promise<Awaited<ReturnType<Tasks[Name]>>>
   }
 
+  /** Stands still, with all its connections open. */
+  stop(): void {
+    this.#child.kill('SIGSTOP')
+  }
+
+  continue(): void {
+    this.#child.kill('SIGCONT')
+  }
+
   /** As when a machine loses its power: nothing is closed. */
   async kill(): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
@@ -63,6 +84,7 @@ export class NodeProcess implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.continue()
     if (this.#child.connected) await this.run('close').catch(() => {})
     await this.kill()
   }

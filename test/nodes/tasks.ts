@@ -3,13 +3,15 @@
 import { EventEmitter, once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Client } from 'pg'
-import { type CacheOptions, PostgresCache } from '../../src/index.ts'
+import { type CacheOptions, type CacheStats, PostgresCache } from '../../src/index.ts'
 
 let cache: PostgresCache | undefined
 /** When keys left the local cache since they were held, by the clock that all processes of a machine share. */
 const evicted = new Map<string, bigint>()
 const last = { flush: 0n, sync: 0n }
 const news = new EventEmitter()
+const REPORTED = ['degraded', 'session-lost', 'circuit-opened', 'circuit-closed', 'flushed'] as const
+const reported: string[] = []
 
 function note(change: () => void): void {
   change()
@@ -46,6 +48,12 @@ export const tasks = {
     cache.on('evicted', ({ key }) => note(() => evicted.set(key, now())))
     cache.on('flushed', () => note(() => (last.flush = now())))
     cache.on('synced', () => note(() => (last.sync = now())))
+    reported.length = 0
+    for (const event of REPORTED) cache.on(event, () => void reported.push(event))
+    cache.on(
+      'session-restored',
+      ({ ms }) => void reported.push(`session-restored after ${Math.round(ms)} ms`),
+    )
     await cache.connect()
   },
 
@@ -61,6 +69,49 @@ export const tasks = {
 
   async set({ key, value }: { key: string; value: unknown }): Promise<void> {
     await opened().set(key, value)
+  },
+
+  get(key: string): Promise<unknown> {
+    return opened().get(key)
+  },
+
+  getFresh(key: string): Promise<unknown> {
+    return opened().get(key, { fresh: true })
+  },
+
+  peek(key: string): unknown {
+    return opened().peek(key)
+  },
+
+  /** As many as there are keys, at once. */
+  load({ keys, value }: { keys: readonly string[]; value: unknown }): Promise<unknown[]> {
+    return Promise.all(keys.map((key) => opened().getOrSet(key, () => value)))
+  },
+
+  /** When this value was last served, in nanoseconds, by the clock that all processes of a machine share. */
+  async lastServed({ key, value }: { key: string; value: unknown }): Promise<string> {
+    let served = 0n
+    for (;;) {
+      const asked = process.hrtime.bigint()
+      if ((await opened().get(key)) !== value) return String(served)
+      served = asked
+      await new Promise(setImmediate)
+    }
+  },
+
+  /** Nothing else runs meanwhile; then, in the same breath, it asks. */
+  async block({ ms, key }: { ms: number; key: string }): Promise<{ peeked: unknown; found: unknown }> {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+    return { peeked: opened().peek(key), found: await opened().get(key) }
+  },
+
+  stats(): CacheStats {
+    return opened().stats()
+  },
+
+  /** What has been reported of connections, in order. */
+  reported(): readonly string[] {
+    return reported
   },
 
   async sync(): Promise<void> {
