@@ -1,14 +1,17 @@
-// Stands between clients and a server: where it leads can be switched while connections are open, and they can be cut.
+// Stands between clients and a server: where it leads can be switched while connections are open, they can be cut, and
+// all that is sent over them can be swallowed, as by a network that drops packets.
 
 import { once } from 'node:events'
-import { type AddressInfo, createServer, connect, type Server, type Socket } from 'node:net'
-import { pipeline, type Transform } from 'node:stream'
+import { type AddressInfo, createServer, type Server, Socket } from 'node:net'
+import type { Transform } from 'node:stream'
 
 /** A connection through the proxy. */
 export interface Link {
   /** Of the server that it leads to. */
   readonly port: number
   cut(): void
+  /** From now on neither side hears of the other, not even that it has left. */
+  swallow(): void
 }
 
 export interface TcpProxyOptions {
@@ -26,6 +29,7 @@ export class TcpProxy implements AsyncDisposable {
   readonly #host: string
   readonly #links = new Set<Link>()
   #port: number
+  #swallows = false
 
   private constructor(server: Server, url: string, options: TcpProxyOptions) {
     const { hostname, port } = new URL(url)
@@ -64,6 +68,17 @@ export class TcpProxy implements AsyncDisposable {
     for (const link of this.#links) link.cut()
   }
 
+  /** Open connections become half-open; new ones are accepted, and nobody answers. */
+  swallow(): void {
+    this.#swallows = true
+    for (const link of this.#links) link.swallow()
+  }
+
+  /** New connections are passed on again; those that were swallowed are lost. */
+  recover(): void {
+    this.#swallows = false
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#server.close()
     this.cut()
@@ -71,26 +86,35 @@ export class TcpProxy implements AsyncDisposable {
   }
 
   #join(client: Socket): void {
-    const server = connect(this.#port, this.#host)
+    const server = new Socket()
+    let isSwallowed = false
     const link: Link = {
       port: this.#port,
       cut: () => {
+        this.#links.delete(link)
         client.destroy()
         server.destroy()
+      },
+      swallow: () => {
+        isSwallowed = true
+        for (const socket of [client, server]) socket.unpipe().resume()
       },
     }
     this.#links.add(link)
     const leave = (): void => {
-      link.cut()
-      this.#links.delete(link)
+      if (!isSwallowed) link.cut()
     }
     const { fromClient, fromServer } = this.#options
     join(client, fromClient?.(), server, leave)
     join(server, fromServer?.(), client, leave)
+    if (this.#swallows) link.swallow()
+    else server.connect(this.#port, this.#host)
   }
 }
 
 function join(from: Socket, changed: Transform | undefined, to: Socket, leave: () => void): void {
-  if (changed === undefined) pipeline(from, to, leave)
-  else pipeline(from, changed, to, leave)
+  if (changed === undefined) from.pipe(to)
+  else from.pipe(changed).pipe(to)
+  from.on('error', leave).on('close', leave)
+  changed?.on('error', leave)
 }
