@@ -37,7 +37,7 @@ const COMPILER_OPTIONS = {
   skipLibCheck: true,
   outDir: 'out',
 }
-const PACKAGES = ['pg', '@types/pg', '@types/node']
+const PACKAGES = ['pg', '@types/pg', '@types/node', 'bentocache', 'cache-manager', 'ioredis', 'lru-cache']
 const SHOWN = /console\.log\(.*\)\s*\/\/ (.+)$/gm
 
 const run = promisify(execFile)
