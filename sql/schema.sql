@@ -1031,6 +1031,8 @@ AS $function$
 declare
   v_now bigint := (extract(epoch from clock_timestamp()) * 1000)::bigint;
   v_txid xid8 := pg_current_xact_id();
+  v_opens bigint;
+  v_shut integer := 20;
   v_meta "postgres_cache"."meta";
   v_payload text;
 begin
@@ -1043,8 +1045,12 @@ begin
   insert into "postgres_cache"."feed" (txid, keys, tags, key_prefixes, tag_prefixes)
   values (v_txid, p_keys, p_tags, p_key_prefixes, p_tag_prefixes);
 
-  -- abs(): a clock that was set back must not mute hints until it catches up.
-  if not p_hint or current_setting('postgres_cache.act', true) = 'quiet' or (select abs(v_now - g.last_value) < 20 from "postgres_cache"."hint_gate" as g) then
+  if not p_hint or current_setting('postgres_cache.act', true) = 'quiet' then
+    return;
+  end if;
+  v_opens := (select g.last_value from "postgres_cache"."hint_gate" as g);
+  -- Further ahead than it is ever shut for: a clock was set back, which must not mute hints until it catches up.
+  if v_opens - v_now between 1 and 100 then
     return;
   end if;
   -- PREPARE TRANSACTION refuses after NOTIFY, and a full queue fails COMMIT: a caller must never notice us.
@@ -1056,7 +1062,10 @@ begin
     return;
   end if;
   select m.* into v_meta from "postgres_cache"."meta" as m;
-  perform setval('"postgres_cache"."hint_gate"', v_now);
+  if v_now - v_opens between 0 and 5 then
+    v_shut := least(greatest(v_shut, pg_stat_get_db_numbackends((select d.oid from pg_database as d where d.datname = current_database())) / 2), 100);
+  end if;
+  perform setval('"postgres_cache"."hint_gate"', v_now + v_shut);
   -- It is all that is written ahead where nothing else is logged: not worth a flush at the commit of our own write.
   if v_meta.durability = 'unlogged' and current_setting('postgres_cache.act', true) = 'write' then
     perform set_config('synchronous_commit', 'off', true);
@@ -1064,13 +1073,13 @@ begin
 
   if coalesce(cardinality(p_keys), 0) + coalesce(cardinality(p_tags), 0) <= 200 then
     v_payload := json_strip_nulls(json_build_object(
-      'a', 'postgres_cache.', 'v', 1, 'x', v_txid::text,
+      'a', 'postgres_cache.', 'v', 1, 'g', nullif(v_shut, 20), 'x', v_txid::text,
       'k', p_keys, 't', p_tags, 'kp', p_key_prefixes, 'tp', p_tag_prefixes
     ))::text;
   end if;
   -- A payload must be shorter than 8000 bytes (PostgreSQL: NOTIFY): "sync now" replaces a long list.
   if v_payload is null or octet_length(v_payload) > 7900 then
-    v_payload := json_build_object('a', 'postgres_cache.', 'v', 1, 's', 1)::text;
+    v_payload := json_strip_nulls(json_build_object('a', 'postgres_cache.', 'v', 1, 'g', nullif(v_shut, 20), 's', 1))::text;
   end if;
   perform pg_notify(v_meta.channel, v_payload);
 end

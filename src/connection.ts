@@ -79,7 +79,7 @@ export class Connection {
           this.#sessionFailure = undefined
           reporter.report('session-restored', { ms })
           // What was missed meanwhile is in the feed.
-          parts.sync.hinted({ kind: 'sync' })
+          parts.sync.hinted({ kind: 'sync', shutMs: 0 })
           void parts.background.run(() => this.#compareWorlds())
         },
         lost: (error) => {

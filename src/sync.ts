@@ -12,11 +12,10 @@ import type { Targets } from './memory/bypass.ts'
 import type { LocalView } from './memory/coherence.ts'
 import type { Feed, FeedReply } from './postgres/feed.ts'
 
-// The gate for hints of sql/0002_changes.sql is 20 ms wide: what it left out is committed by then.
-const TRAILING_MS = 25
-// Under a storm of writes each hint would cost every process another sync: they take a tenth of the time at most, however slow the server gets.
-const TRAILING_SHARE = 0.1
-const MAX_TRAILING_MS = 250
+// After the gate for hints has opened again: what it left out is committed by then.
+const TRAILING_MS = 5
+// Of a hint that says nothing of the gate, it being of another release, say.
+const UNKNOWN_SHUT_MS = 20
 // A lease is renewed when this share of it is left, so that a slow sync does not let it lapse.
 const RENEW_AT = 0.5
 // A caller's transaction is looked for this long after it touched something, then twice as long, and so on.
@@ -43,9 +42,8 @@ export class Sync {
   #running: Promise<void> | undefined
   #next: Promise<void> | undefined
   #trailing: Cancel | undefined
-  #hintedAt = 0
-  /** How long the last sync took. */
-  #tookMs = 0
+  #trailsAt = 0
+  #sentAt: number | null = null
   readonly #followed = new Map<Targets, string>()
   #chasing = false
   #hasRetired = false
@@ -57,6 +55,11 @@ export class Sync {
   /** What the tables hold, as far as is known. Writes name it; null: unknown or in recovery. */
   get world(): string | null {
     return this.#world
+  }
+
+  /** Since the last one that was answered was sent; null: none was. */
+  get ageMs(): number | null {
+    return this.#sentAt === null ? null : this.#options.clock.monotonic() - this.#sentAt
   }
 
   start(): void {
@@ -118,23 +121,19 @@ export class Sync {
   }
 
   hinted(hint: Hint): void {
-    const { local, background } = this.#options
+    const { local, background, clock } = this.#options
     if (hint.kind === 'change') local.apply(hint.change)
     else if (hint.kind !== 'sync' && hint.kind !== 'unknown') return
-    this.#hintedAt = this.#options.clock.monotonic()
-    if (this.#trailing === undefined) this.#trailing = background.once(TRAILING_MS, () => this.#trail())
+    const waitMs = (hint.kind === 'unknown' ? UNKNOWN_SHUT_MS : hint.shutMs) + TRAILING_MS
+    this.#trailsAt = clock.monotonic() + waitMs
+    this.#trailing ??= background.once(waitMs, () => this.#trail())
   }
 
-  // What the gate left out after the last hint is seen by a sync that begins later than it.
+  // What the gate left out after the last hint is seen by a sync that begins when it has opened again.
   #trail(): Promise<void> | undefined {
     const { local, background, clock } = this.#options
-    const leftMs = this.#hintedAt + TRAILING_MS - clock.monotonic()
-    const restMs = Math.min(
-      this.#tookMs / TRAILING_SHARE,
-      MAX_TRAILING_MS,
-      this.#options.maxStalenessMs * RENEW_AT,
-    )
-    this.#trailing = leftMs >= 1 ? background.once(Math.max(leftMs, restMs), () => this.#trail()) : undefined
+    const leftMs = this.#trailsAt - clock.monotonic()
+    this.#trailing = leftMs >= 1 ? background.once(leftMs, () => this.#trail()) : undefined
     return local.size > 0 || local.wantsSync ? this.#renew() : undefined
   }
 
@@ -149,8 +148,8 @@ export class Sync {
   }
 
   async #readFeed(): Promise<void> {
-    const { gate, local, reporter } = this.#options
-    const started = this.#options.clock.monotonic()
+    const { gate, local, reporter, clock } = this.#options
+    const started = clock.monotonic()
     try {
       const sentAt = local.beginSync()
       let reply = await gate.pass('sync', () => this.#ask())
@@ -158,7 +157,7 @@ export class Sync {
         this.#retireConnections()
         reply = await gate.pass('sync', () => this.#ask())
       }
-      this.#tookMs = this.#options.clock.monotonic() - started
+      this.#sentAt = started
       this.#hasRetired = false
       const finished = this.#takeFinished(reply)
       this.#cursor = reply.cursor
@@ -173,7 +172,7 @@ export class Sync {
         finished,
       })
       reporter.report('synced', {
-        ms: this.#tookMs,
+        ms: clock.monotonic() - started,
         changes: reply.changes.length,
       })
     } catch (error) {

@@ -12,10 +12,11 @@ export interface Change {
   readonly tagPrefixes: readonly string[]
 }
 
+/** `shutMs`: for so long no other change or sync is hinted at. */
 export type Hint =
-  | { readonly kind: 'change'; readonly change: Change }
+  | { readonly kind: 'change'; readonly change: Change; readonly shutMs: number }
   /** More changed than fits into a payload. */
-  | { readonly kind: 'sync' }
+  | { readonly kind: 'sync'; readonly shutMs: number }
   /** Loads of the keys with these hashes have finished. */
   | { readonly kind: 'signal'; readonly hashes: readonly number[] }
   /** A session's own question whether notifications arrive at all. */
@@ -25,11 +26,14 @@ export type Hint =
 
 /** The `v` of every payload. A release that changes a meaning counts it up, and older listeners sync instead. */
 const HINT_FORMAT = 1
+const USUAL_SHUT_MS = 20
+// Well above what sql/0002_changes.sql ever says: a forged hint must not keep a sync waiting.
+const MAX_SHUT_MS = 1_000
 
 /**
  * Reads a payload: JSON with the sender's address `a` ("schema.prefix"), the format `v`, and one of
  * a change (`x` transaction id, `k` keys, `t` tags, `kp` and `tp` prefixes), a sync (`s`: 1), a signal (`l`: hashes)
- * or a nonce (`n`). Null: meant for another cache on the same channel. Never throws.
+ * or a nonce (`n`). The first two say for how many milliseconds no other will be sent (`g`), unless it is 20. Null: meant for another cache on the same channel. Never throws.
  */
 export function parseHint(payload: string, address: string): Hint | null {
   const fields = parseObject(payload)
@@ -44,17 +48,22 @@ function parseKind(fields: Fields): Hint | undefined {
   if (fields.l !== undefined)
     return isListOf(fields.l, isInt32) ? { kind: 'signal', hashes: fields.l } : undefined
   if (fields.n !== undefined) return isString(fields.n) ? { kind: 'nonce', nonce: fields.n } : undefined
-  return fields.s === 1 ? { kind: 'sync' } : undefined
+  return parseSync(fields)
 }
 
-function parseChange({ x: version, k = [], t = [], kp = [], tp = [] }: Fields): Hint | undefined {
+function parseSync({ s, g: shutMs = USUAL_SHUT_MS }: Fields): Hint | undefined {
+  return s === 1 && isShutMs(shutMs) ? { kind: 'sync', shutMs } : undefined
+}
+
+function parseChange({ x: version, g: shutMs = USUAL_SHUT_MS, k = [], t = [], kp = [], tp = [] }: Fields): Hint | undefined {
+  if (!isShutMs(shutMs)) return undefined
   if (!isString(version) || !/^\d{1,20}$/.test(version)) return undefined
   if (!isListOf(k, isString) || !isListOf(t, isString)) return undefined
   if (!isListOf(kp, isString) || !isListOf(tp, isString)) return undefined
-  return { kind: 'change', change: { version, keys: k, tags: t, keyPrefixes: kp, tagPrefixes: tp } }
+  return { kind: 'change', change: { version, keys: k, tags: t, keyPrefixes: kp, tagPrefixes: tp }, shutMs }
 }
 
-type Fields = Partial<Record<'a' | 'v' | 'x' | 'k' | 't' | 'kp' | 'tp' | 's' | 'l' | 'n', unknown>>
+type Fields = Partial<Record<'a' | 'v' | 'g' | 'x' | 'k' | 't' | 'kp' | 'tp' | 's' | 'l' | 'n', unknown>>
 
 function parseObject(payload: string): Fields | undefined {
   try {
@@ -71,6 +80,10 @@ function unknown(reason: string): Hint {
 
 function isListOf<T>(list: unknown, isItem: (item: unknown) => item is T): list is readonly T[] {
   return Array.isArray(list) && list.every(isItem)
+}
+
+function isShutMs(value: unknown): value is number {
+  return isInt32(value) && value >= 0 && value <= MAX_SHUT_MS
 }
 
 function isString(value: unknown): value is string {

@@ -53,6 +53,7 @@ const MALFORMED: Record<string, unknown> = {
   'with a version that is too long': { x: '9'.repeat(21), k: ['one'] },
   'with signals that are no hashes': { l: ['one'] },
   'that asks for a sync in another way': { s: 'yes' },
+  'that puts a sync off for long': { s: 1, g: 3_600_000 },
 }
 
 describe('a payload', () => {

@@ -3,6 +3,7 @@ import { Reporter } from '../../src/events.ts'
 import { Gate } from '../../src/gate.ts'
 import { Background } from '../../src/memory/background.ts'
 import { NullCoherence } from '../../src/memory/null-coherence.ts'
+import type { Hint } from '../../src/core/change.ts'
 import type { Feed, FeedReply } from '../../src/postgres/feed.ts'
 import { Sync } from '../../src/sync.ts'
 import { ManualClock } from './memory/manual-clock.ts'
@@ -57,20 +58,20 @@ test('a transaction is not followed into another world', async () => {
   expect(local.mayJoin(KEY)).toBe(true)
 })
 
-describe('under a storm of hints', () => {
+describe('hints', () => {
   afterEach(() => vi.useRealTimers())
 
-  /** How many syncs a second of hints causes, each taking so long. */
-  async function syncsInASecond(tookMs: number): Promise<number> {
+  /** When syncs were made, each millisecond of a second told of what is heard then. */
+  async function syncsOf(heardAt: (ms: number) => Hint | undefined): Promise<number[]> {
     vi.useFakeTimers()
     const timers = new Background(() => {})
     const clock = new ManualClock()
     const reporter = new Reporter()
     const local = Object.defineProperty(new NullCoherence({ clock, joins: [] }), 'size', { value: 1 })
-    let syncs = 0
+    const syncs: number[] = []
+    let ms = 0
     const read = async (): Promise<FeedReply> => {
-      syncs++
-      clock.advance(tookMs)
+      syncs.push(ms)
       return { world: WORLD, cursor: '10:10:', complete: true, changes: [], databaseNow: clock.wall() }
     }
     const sync = new Sync({
@@ -83,26 +84,29 @@ describe('under a storm of hints', () => {
       feed: { read, settleWorld: async () => null } as unknown as Feed,
       retireConnections: () => {},
     })
-    for (let ms = 0; ms < 1_000; ms += 5) {
-      if (ms % 20 === 0) sync.hinted({ kind: 'sync' })
-      clock.advance(5)
-      await vi.advanceTimersByTimeAsync(5)
+    for (; ms < 1_000; ms++) {
+      const hint = heardAt(ms)
+      if (hint !== undefined) sync.hinted(hint)
+      clock.advance(1)
+      await vi.advanceTimersByTimeAsync(1)
     }
     await timers.close()
     return syncs
   }
 
-  test('each hint is followed by a sync while syncs are quick', async () => {
-    expect(await syncsInASecond(1)).toBeGreaterThanOrEqual(30)
+  test.each([20, 80])('one is followed by one sync, when a gate shut for %d ms is open again', async (shutMs) => {
+    const [at, ...more] = await syncsOf((ms) => (ms === 0 ? { kind: 'sync', shutMs } : undefined))
+    expect(at).toBeGreaterThanOrEqual(shutMs)
+    expect(at).toBeLessThanOrEqual(shutMs + 10)
+    expect(more).toEqual([])
   })
 
-  test('syncs take a tenth of the time at most', async () => {
-    const syncs = await syncsInASecond(10)
-    expect(syncs).toBeGreaterThanOrEqual(5)
-    expect(syncs).toBeLessThanOrEqual(11)
-  })
-
-  test('however slow, a few a second are made', async () => {
-    expect(await syncsInASecond(100)).toBeGreaterThanOrEqual(3)
+  test('a storm of them causes a sync each, and one more after the last', async () => {
+    const syncs = await syncsOf((ms) =>
+      ms <= 480 && ms % 80 === 0 ? { kind: 'sync', shutMs: 80 } : undefined,
+    )
+    expect(syncs.length).toBeGreaterThanOrEqual(6)
+    expect(syncs.length).toBeLessThanOrEqual(8)
+    expect(syncs.at(-1)).toBeGreaterThanOrEqual(480 + 80)
   })
 })

@@ -18,18 +18,26 @@ describe('parseHint', () => {
         keyPrefixes: ['ns:'],
         tagPrefixes: [''],
       },
+      shutMs: 20,
     })
+  })
+
+  test('reads for how long no other will be sent', () => {
+    expect(parse({ x: '7', g: 80 })).toMatchObject({ kind: 'change', shutMs: 80 })
+    expect(parse({ s: 1, g: 80 })).toEqual({ kind: 'sync', shutMs: 80 })
+    for (const g of [-1, 0.5, 1_001, '80', null]) expect(parse({ s: 1, g })).toMatchObject({ kind: 'unknown' })
   })
 
   test('takes what a change leaves out as empty', () => {
     expect(parse({ x: '7', kp: [''] })).toEqual({
       kind: 'change',
       change: { version: '7', keys: [], tags: [], keyPrefixes: [''], tagPrefixes: [] },
+      shutMs: 20,
     })
   })
 
   test('reads a sync, a signal and a nonce', () => {
-    expect(parse({ s: 1 })).toEqual({ kind: 'sync' })
+    expect(parse({ s: 1 })).toEqual({ kind: 'sync', shutMs: 20 })
     expect(parse({ l: [0, -2147483648, 2147483647] })).toEqual({
       kind: 'signal',
       hashes: [0, -2147483648, 2147483647],
@@ -92,7 +100,7 @@ describe('parseHint', () => {
     fc.assert(
       fc.property(changes, (change) => {
         const { version: x, keys: k, tags: t, keyPrefixes: kp, tagPrefixes: tp } = change
-        expect(parse({ x, k, t, kp, tp })).toEqual({ kind: 'change', change })
+        expect(parse({ x, k, t, kp, tp })).toEqual({ kind: 'change', change, shutMs: 20 })
       }),
     )
   })
@@ -100,7 +108,7 @@ describe('parseHint', () => {
   test('never throws, whatever arrives', () => {
     const kinds = ['change', 'sync', 'signal', 'nonce', 'unknown', null]
     const field = fc.oneof(fc.jsonValue(), fc.constantFrom(1, '7', [], [''], [1], 'x', null))
-    const fields = fc.dictionary(fc.constantFrom('a', 'v', 'x', 'k', 't', 'kp', 'tp', 's', 'l', 'n'), field)
+    const fields = fc.dictionary(fc.constantFrom('a', 'v', 'g', 'x', 'k', 't', 'kp', 'tp', 's', 'l', 'n'), field)
     const payloads = fc.oneof(
       fc.string({ unit: 'binary' }),
       fc.json(),
