@@ -19,8 +19,8 @@ const SECTIONS: readonly (readonly [heading: string, ...declaredBy: string[]])[]
   ['Of a cache', 'CacheOptions', 'PoolBounds', 'LocalOptions', 'StoreOptions'],
   ['Of loads', 'LoadOptions'],
   ['Of entries', 'EntryOptions'],
-  ['Of a namespace', 'NamespaceOptions'],
-  ['Of reads and loads', 'CallOptions', 'GetOptions', 'GetOrSetOptions', 'WrapOptions'],
+  ['Of a namespace', 'NamespaceDefaults'],
+  ['Of reads and loads', 'CallOptions', 'GetOptions', 'ReadThroughOptions', 'WrapKey'],
   ['Of other calls', 'IncrementOptions', 'ScanOptions', 'WatchOptions'],
 ]
 const OPTIONS_WITHIN = /\b(?:PoolBounds|LocalOptions|StoreOptions)\b/
@@ -55,7 +55,7 @@ class OptionList {
   constructor(project: Project) {
     this.#project = project
     this.#addType(this.#typeOf(this.#interface('CacheOptions')), 'the cache')
-    this.#addType(this.#typeOf(this.#interface('NamespaceOptions')), 'a namespace')
+    this.#addType(this.#typeOf(this.#interface('NamespaceDefaults')), 'a namespace')
     for (const call of this.#interface('Cache').members) {
       if (!isMethodSignatureDeclaration(call)) continue
       for (const { name, type } of call.parameters) {
@@ -106,8 +106,13 @@ class OptionList {
   }
 
   #add(symbol: Symbol, givenTo: string, within: string): void {
-    const declaration = symbol.declarations[0]?.resolve(this.#project)
-    if (declaration === undefined || !isPropertySignatureDeclaration(declaration)) return
+    // A combination that is refused repeats members of the interface that documents them.
+    const declaration = symbol.declarations
+      .map((handle) => handle.resolve(this.#project))
+      .filter((node) => node !== undefined)
+      .filter(isPropertySignatureDeclaration)
+      .find(({ parent }) => isInterfaceDeclaration(parent))
+    if (declaration === undefined) return
     const declaredBy = (declaration.parent as InterfaceDeclaration).name.text
     const id = `${declaredBy}.${symbol.name}`
     const option = this.#options.get(id) ?? {

@@ -1,8 +1,9 @@
 // Options of single calls, documented once, and turned once into a complete value.
 
-import { checkBoolean, fillDefaults, invalid } from './core/check.ts'
+import { checkBoolean, checkNames, fillDefaults, invalid } from './core/check.ts'
 import { type Duration, parseDuration, parseTimeout, parseTtl } from './core/duration.ts'
 import {
+  LOAD_DEFAULTS,
   type LoadOptions,
   refuseContradictions,
   type ResolvedLoadDefaults,
@@ -48,7 +49,10 @@ export type SetEntry<T = unknown> =
   | readonly [key: string, value: T]
   | ({ readonly key: string; readonly value: T } & EntryOptions)
 
-export interface GetOrSetOptions extends EntryOptions, LoadOptions, GetOptions {
+/** Of calls that load. What can have no effect together does not compile. */
+export type GetOrSetOptions = ReadThroughOptions & LocalChoice & StaleChoice
+
+export interface ReadThroughOptions extends EntryOptions, LoadOptions, GetOptions {
   /** Deadline of this loader. @default the option `loadTimeout` of the cache */
   readonly loadTimeout?: Duration | undefined
   /** Loads now, whatever is stored; a failure then rejects, and what was stored stays. @default false */
@@ -58,6 +62,20 @@ export interface GetOrSetOptions extends EntryOptions, LoadOptions, GetOptions {
   /** Longest stay of the value in the local cache, where shorter than that of the cache. @default the option `local.ttl` */
   readonly localTtl?: Duration | undefined
 }
+
+/** What does not enter the local cache does not stay there. */
+export type LocalChoice =
+  | { readonly local?: boolean | undefined; readonly localTtl?: undefined }
+  | { readonly local?: true | undefined; readonly localTtl?: Duration | undefined }
+
+/** What is served at once where it is stale needs a grace, and never waits. */
+export type StaleChoice =
+  | { readonly revalidate?: 'blocking' | undefined }
+  | {
+      readonly revalidate?: 'background' | undefined
+      readonly softTimeout?: null | undefined
+      readonly grace?: Duration | undefined
+    }
 
 /** Which entries `keys()` and `entries()` list: those that match all that is given. */
 export interface ScanOptions extends CallOptions {
@@ -117,10 +135,26 @@ export interface ResolvedScanOptions {
   readonly signal: AbortSignal | undefined
 }
 
+// One list for all: what a namespace has set is handed on to each of its calls.
+const NAMES: Readonly<Record<keyof GetOrSetOptions | keyof IncrementOptions, unknown>> = {
+  ...LOAD_DEFAULTS,
+  ttl: undefined,
+  grace: undefined,
+  tags: undefined,
+  loadTimeout: undefined,
+  force: undefined,
+  fresh: undefined,
+  local: undefined,
+  localTtl: undefined,
+  by: undefined,
+  signal: undefined,
+}
+
 export function resolveSetOptions(
   options: EntryOptions | undefined,
   defaults: Pick<CallDefaults, 'ttlMs' | 'graceMs'>,
 ): ResolvedSetOptions {
+  if (options !== undefined) checkNames(options, NAMES)
   return {
     ttlMs: options?.ttl === undefined ? defaults.ttlMs : parseTtl(options.ttl, 'ttl'),
     graceMs: options?.grace === undefined ? defaults.graceMs : parseGrace(options.grace),

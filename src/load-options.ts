@@ -122,13 +122,22 @@ export function resolveLoading(
 /** Refuses what a call names itself and what can have no effect. */
 export function refuseContradictions(
   given: LoadOptions,
-  { revalidate, softTimeoutMs, timeoutMs }: ResolvedLoadDefaults,
+  loading: ResolvedLoadDefaults,
   graceMs: number,
 ): void {
   if (given.revalidate === 'background' && graceMs === 0)
     throw invalid('revalidate', "'blocking' where there is no `grace`", given.revalidate)
+  if (given.softTimeout != null && graceMs === 0)
+    throw invalid('softTimeout', 'given together with a `grace`', given.softTimeout)
+  refuseTimeouts(given, loading)
+}
+
+/** As refuseContradictions, where a grace may still come from elsewhere. */
+export function refuseTimeouts(
+  given: Readonly<Partial<Record<keyof LoadOptions, unknown>>>,
+  { revalidate, softTimeoutMs, timeoutMs }: ResolvedLoadDefaults,
+): void {
   if (given.softTimeout == null || softTimeoutMs === null) return
-  if (graceMs === 0) throw invalid('softTimeout', 'given together with a `grace`', given.softTimeout)
   if (revalidate === 'background')
     throw invalid(
       'softTimeout',

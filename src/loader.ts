@@ -1,6 +1,6 @@
 // What callers hand over to be called when something is missing: loaders, what they are told, and wrapped functions.
 
-import type { EntryOptions, GetOrSetOptions } from './options.ts'
+import type { EntryOptions, LocalChoice, ReadThroughOptions, StaleChoice } from './options.ts'
 
 /** Loads the value of a missing key. Its result, or the promise's, is stored; what it throws rejects the call. */
 export type Loader<T, Previous = T> = (context: LoadContext<Previous>) => T | PromiseLike<T>
@@ -52,10 +52,15 @@ export interface ManyLoadContext {
 // oxlint-disable-next-line typescript/no-explicit-any -- of whatever parameters: unknown ones would match no function
 export type AsyncFunction = (...args: any[]) => Promise<unknown>
 
-export interface WrapOptions<Args extends readonly unknown[]> extends Omit<
-  GetOrSetOptions,
+export type WrapOptions<Args extends readonly unknown[]> = Omit<
+  ReadThroughOptions,
   'signal' | 'fresh' | 'force'
-> {
+> &
+  LocalChoice &
+  StaleChoice &
+  WrapKey<Args>
+
+interface WrapKey<Args extends readonly unknown[]> {
   /** The key for these arguments. Calls with one key share an entry, so it has to tell apart all that differ. */
   readonly key: (...args: Args) => string
 }

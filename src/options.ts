@@ -11,7 +11,7 @@ import { CacheError } from './core/errors.ts'
 import { assertIdentifier, assertIdentifierPrefix } from './core/identifier.ts'
 
 import { parseGrace } from './call-options.ts'
-import { LOAD_DEFAULTS, type ResolvedLoadDefaults, resolveLoading } from './load-options.ts'
+import { LOAD_DEFAULTS, refuseTimeouts, type ResolvedLoadDefaults, resolveLoading } from './load-options.ts'
 
 export type * from './cache-options.ts'
 export * from './call-options.ts'
@@ -105,6 +105,8 @@ export function resolveOptions(options: CacheOptions = {}): ResolvedOptions {
   assertIdentifier(given.notifyChannel, 'notifyChannel')
   assertIdentifierPrefix(given.schemaPrefix, 'schemaPrefix')
   const maxValueBytes = checkInteger(given.maxValueBytes, 'maxValueBytes', 1, MAX_VALUE_BYTES)
+  const loading = resolveLoading(given, undefined)
+  refuseTimeouts(given, loading)
   return {
     pool: resolvePool(given),
     sessionConnectionString: resolveConnectionString(
@@ -132,7 +134,7 @@ export function resolveOptions(options: CacheOptions = {}): ResolvedOptions {
     codec: resolveCodec(given.codec),
     prepare: checkBoolean(given.prepare, 'prepare'),
     waitUntil: resolveWaitUntil(given.waitUntil),
-    ...resolveLoading(given, undefined),
+    ...loading,
   }
 }
 

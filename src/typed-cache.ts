@@ -10,11 +10,14 @@ import type {
   LoadOptions,
   ScanOptions,
   SetOptions,
+  StaleChoice,
 } from './options.ts'
 import type { StandardSchema } from './shape.ts'
 
 /** Defaults of a namespace: what a call leaves out. What they leave out the cache decides. */
-export interface NamespaceOptions extends EntryOptions, LoadOptions {
+export type NamespaceOptions = NamespaceDefaults & StaleChoice
+
+interface NamespaceDefaults extends EntryOptions, LoadOptions {
   /**
    * What the values look like. Read values are validated; one that does not fit is a miss and an `error` event, so that a
    * deployment which changes a shape needs no flush. It has to validate without a promise.

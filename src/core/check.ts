@@ -27,6 +27,13 @@ export function fillDefaults<N extends string>(
   return filled
 }
 
+/** Refuses names that are not among the known ones. */
+export function checkNames(given: object, known: Readonly<Record<string, unknown>>): void {
+  for (const name in given) {
+    if (!Object.hasOwn(known, name)) throw unknownOption(name, Object.keys(known), undefined)
+  }
+}
+
 export function checkInteger(value: unknown, option: string, min: number, max?: number): number {
   const isWithin = typeof value === 'number' && Number.isSafeInteger(value) && value >= min
   if (isWithin && (max === undefined || value <= max)) return value

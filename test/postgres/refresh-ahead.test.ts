@@ -13,7 +13,7 @@ const cache = new PostgresCache({ connectionString })
 const plain = new PostgresCache({ connectionString, local: false })
 afterAll(() => Promise.all([cache.close(), plain.close()]))
 
-const OPTIONS: GetOrSetOptions = { ttl: '1h', refreshAhead: 0.5, jitter: 0 }
+const OPTIONS = { ttl: '1h', refreshAhead: 0.5, jitter: 0 } satisfies GetOrSetOptions
 /** What makes every value in its window due, and none. */
 const EARLY = 0.999_999
 const LATE = 0

@@ -142,6 +142,23 @@ void cache.touch('k')
 // @ts-expect-error no such filter
 void cache.keys({ pattern: 'u:*' })
 
+// What can have no effect together.
+const load = (): User => user
+void cache.getOrSet('k', load, { revalidate: 'background', grace: '1h', timeout: '1s' })
+void cache.getOrSet('k', load, { softTimeout: '1s', timeout: '2s', grace: '1h' })
+void cache.getOrSet('k', load, { local: maybeText === '', localTtl: undefined })
+void cache.getOrSet('k', load, { local: true, localTtl: '5s' })
+// @ts-expect-error what is served at once never waits
+void cache.getOrSet('k', load, { revalidate: 'background', softTimeout: '1s', grace: '1h' })
+// @ts-expect-error nothing can be stale without a grace
+void cache.getOrSet('k', load, { revalidate: 'background', grace: null })
+// @ts-expect-error what does not enter the local cache does not stay there
+void cache.getOrSetMany(['k'], () => [user], { local: false, localTtl: '5s' })
+// @ts-expect-error the same for a wrapped function
+cache.wrap(loadUser, { key: (id) => `user:${id}`, revalidate: 'background', softTimeout: '1s' })
+// @ts-expect-error the same for a namespace
+cache.namespace('users', { revalidate: 'background', grace: null })
+
 // Durations.
 expectTypeOf<'300ms' | '30s' | '5m' | '2h' | '7d' | '1w' | '1.5h' | 5_000>().toExtend<Duration>()
 expectTypeOf<'5'>().not.toExtend<Duration>()

@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest'
 import {
-  type GetOrSetOptions,
   type SetEntry,
   resolveLoadOptions,
   resolveScanOptions,
@@ -131,9 +130,9 @@ describe('resolveLoadOptions', () => {
     })
   })
 
-  test.each<[string, GetOrSetOptions]>([
+  test.each<[string, object]>([
     ['revalidate', { revalidate: 'background' }],
-    ['revalidate', { revalidate: 'sometimes' as never, grace: 1 }],
+    ['revalidate', { revalidate: 'sometimes', grace: 1 }],
     ['softTimeout', { softTimeout: 5 }],
     ['softTimeout', { softTimeout: 5, timeout: 5, grace: 1 }],
     ['softTimeout', { softTimeout: 5, revalidate: 'background', grace: 1 }],
@@ -151,6 +150,17 @@ describe('resolveLoadOptions', () => {
     expect(() => resolveLoadOptions(options, defaults)).toThrow(
       expect.objectContaining({ code: 'invalid-option', option }),
     )
+  })
+
+  test.each<[object, string]>([
+    [{ tll: '5m' }, 'Unknown option `tll`: did you mean `ttl`?'],
+    [{ ttl: '5m', softTimout: 5 }, 'Unknown option `softTimout`: did you mean `softTimeout`?'],
+    [{ swr: '5m' }, 'Unknown option `swr`: expected one of revalidate, '],
+  ])('refuses unknown names: %j', (options, message) => {
+    for (const resolve of [resolveLoadOptions, resolveSetOptions])
+      expect(() => resolve(options, defaults)).toThrow(
+        expect.objectContaining({ code: 'invalid-option', message: expect.stringContaining(message) }),
+      )
   })
 
   test('refuses a wrong deadline', () => {

@@ -85,7 +85,7 @@ describe('resolveOptions', () => {
         codec,
         prepare: false,
         grace: '1h',
-        revalidate: 'background',
+        revalidate: 'blocking',
         softTimeout: 10,
         timeout: '1s',
         backoff: '5s',
@@ -118,7 +118,7 @@ describe('resolveOptions', () => {
       codec,
       prepare: false,
       graceMs: 3_600_000,
-      revalidate: 'background',
+      revalidate: 'blocking',
       softTimeoutMs: 10,
       timeoutMs: 1_000,
       backoffMs: 5_000,
@@ -269,6 +269,22 @@ describe('resolveOptions', () => {
     expect(() => resolveAny(options)).toThrow(
       expect.objectContaining({ code: 'invalid-option', message: expect.stringContaining('an object') }),
     )
+  })
+
+  test.each<[CacheOptions, string]>([
+    [{ softTimeout: 50, timeout: 50 }, 'Expected `softTimeout` to be shorter than `timeout`, 50 ms'],
+    [{ softTimeout: 50, revalidate: 'background' }, 'left out with `revalidate: '],
+  ])('refuses what can have no effect in any call: %j', (options, message) => {
+    expect(() => resolveOptions(options)).toThrow(
+      expect.objectContaining({
+        code: 'invalid-option',
+        option: 'softTimeout',
+        message: expect.stringContaining(message),
+      }),
+    )
+    // A call may bring the grace that these need.
+    expect(() => resolveOptions({ softTimeout: 50 })).not.toThrow()
+    expect(resolveOptions({ revalidate: 'background' })).toMatchObject({ revalidate: 'background' })
   })
 
   test('refuses two addresses', () => {
