@@ -41,6 +41,24 @@ export class Answers {
   }
 
   set(key: string, value: unknown, options: SetOptions | undefined): Promise<void> {
+    return this.#parts.timing.wants('set')
+      ? this.#timeSet(key, value, options)
+      : this.#set(key, value, options)
+  }
+
+  async setMany(entries: readonly EncodedEntry[], options: SetOptions | undefined): Promise<void> {
+    const { writer, reporter, timing } = this.#parts
+    const keys = (): string[] => entries.map(({ key }) => key)
+    await timing.runIfWanted('set', keys, () => this.send(options, () => writer.setMany(entries)))
+    for (const { key } of entries) reporter.stored(key)
+  }
+
+  // Apart: a closure in set() would be paid for by each call of it.
+  #timeSet(key: string, value: unknown, options: SetOptions | undefined): Promise<void> {
+    return this.#parts.timing.run('set', [key], () => this.#set(key, value, options))
+  }
+
+  #set(key: string, value: unknown, options: SetOptions | undefined): Promise<void> {
     const { connection, writer, reporter, options: defaults } = this.#parts
     let written: Promise<boolean>
     try {
@@ -104,6 +122,15 @@ export class Answers {
 
   /** From the store, or what may stand in for it. */
   read(key: string, options: GetOptions | undefined): Promise<unknown> {
+    return this.#parts.timing.wants('get') ? this.#timeRead(key, options) : this.#read(key, options)
+  }
+
+  // Apart, as timeSet.
+  #timeRead(key: string, options: GetOptions | undefined): Promise<unknown> {
+    return this.#parts.timing.run('get', [key], () => this.#read(key, options))
+  }
+
+  #read(key: string, options: GetOptions | undefined): Promise<unknown> {
     const { connection, reader } = this.#parts
     const fallback = (): unknown => this.#standIn(key, options)
     if (options === undefined && connection.isReady) {
@@ -122,7 +149,7 @@ export class Answers {
 
   /** From the local cache where it may answer, and in one go from the store for the rest. */
   async readMany(keys: ReadonlySet<string>, options: GetOptions | undefined): Promise<Map<string, unknown>> {
-    const { local, reader } = this.#parts
+    const { local, reader, timing } = this.#parts
     const found = new Map<string, unknown>()
     const missing: string[] = []
     for (const key of keys) {
@@ -131,14 +158,15 @@ export class Answers {
       else found.set(key, this.answer(key, entry, 'local'))
     }
     if (missing.length === 0) return found
-    const values = await this.tolerate(
-      'getMany',
-      options,
-      async () => {
-        const read = await reader.findMany(missing)
-        return missing.map((key, i) => this.answer(key, read[i], 'store'))
-      },
-      () => missing.map((key) => this.#standIn(key, options)),
+    const find = async (): Promise<unknown[]> => {
+      const read = await reader.findMany(missing)
+      return missing.map((key, i) => this.answer(key, read[i], 'store'))
+    }
+    const fallback = (): unknown[] => missing.map((key) => this.#standIn(key, options))
+    const values = await timing.runIfWanted(
+      'get',
+      () => missing,
+      () => this.tolerate('getMany', options, find, fallback),
     )
     for (const [i, key] of missing.entries()) found.set(key, values[i])
     return found

@@ -38,6 +38,7 @@ import { ReadThrough } from './read-through.ts'
 import { Removals } from './removals.ts'
 import { isSchemaCurrent, migrateSchema, readSchemaVersion, renderMigrations } from './schema.ts'
 import type { StandardSchema } from './shape.ts'
+import { toStats } from './stats.ts'
 import type { NamespaceOptions, OutputOf } from './typed-cache.ts'
 import { type Parts, shutDown, wire } from './wiring.ts'
 import { wrapFunction } from './wrap.ts'
@@ -144,13 +145,11 @@ export class PostgresCache implements Cache {
   }
 
   async setMany(entries: Iterable<SetEntry>, options?: SetOptions): Promise<void> {
-    const { writer, reporter } = this.#parts
     // Everything is checked and encoded before anything is sent.
     const encoded = Array.from(entries, (entry) =>
       this.#answers.encode(resolveSetEntry(entry, options, this.#parts.options)),
     )
-    await this.#answers.send(options, () => writer.setMany(encoded))
-    for (const { key } of encoded) reporter.stored(key)
+    await this.#answers.setMany(encoded, options)
   }
 
   async getOrSet<T, Previous = T>(
@@ -282,12 +281,12 @@ export class PostgresCache implements Cache {
   }
 
   stats(): CacheStats {
-    const { reporter, local, budget } = this.#parts
-    return {
-      ...reporter.counters(),
+    const { reporter, local, budget, sync } = this.#parts
+    return toStats(reporter, {
       local: { entries: local.size, bytes: local.bytes },
       pendingBytes: budget.usedBytes,
-    }
+      syncAgeMs: sync.ageMs,
+    })
   }
 
   on<E extends keyof CacheEvents>(event: E, listener: CacheListener<E>): () => void {

@@ -2,7 +2,7 @@
 
 import type { Duration } from './core/duration.ts'
 import type { Entry, Version } from './core/entry.ts'
-import type { CacheCounters, CacheEvents, CacheListener } from './events.ts'
+import type { CacheCounters, CacheEvents, CacheListener, HitTier } from './events.ts'
 import type {
   AsyncFunction,
   LoadedMany,
@@ -12,6 +12,7 @@ import type {
   Wrapped,
   WrapOptions,
 } from './loader.ts'
+import type { CacheMeasures } from './measures.ts'
 import type {
   CallOptions,
   EntryOptions,
@@ -241,11 +242,15 @@ export interface Cache {
 /** A namespace with a schema: its values are of one type. */
 export type TypedCache<T> = Omit<Cache, keyof TypedCalls<T>> & TypedCalls<T>
 
-/** Counters since the cache was made, and what it holds now. */
-export interface CacheStats extends CacheCounters {
+/** What was counted and measured since the cache was made, and what it holds now. */
+export interface CacheStats extends CacheCounters, CacheMeasures {
+  /** The shares of all reads that each tier has answered, from 0 to 1; the rest were misses. */
+  readonly hitRates: Readonly<Record<HitTier, number>>
   readonly local: { readonly entries: number; readonly bytes: number }
   /** Bytes of reads and writes under way; at most `maxPending`. */
   readonly pendingBytes: number
+  /** Milliseconds since the last sync was sent: what is older is known here. null: none was answered yet. */
+  readonly syncAgeMs: number | null
 }
 
 /** The part of a `pg` client that withTransaction uses. */

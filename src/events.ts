@@ -1,9 +1,12 @@
-// One report per outcome: it counts and tells listeners together, so that figures and events can never disagree.
+// One report per outcome: it counts and tells listeners and diagnostics channels together, so that figures and events can never disagree.
 
+import type { Channel } from 'node:diagnostics_channel'
 import { inspect } from 'node:util'
+import { outcomeChannel, type TimedCall } from './channels.ts'
 import type { Hint } from './core/change.ts'
 import { checkOneOf, invalid } from './core/check.ts'
 import type { CacheError } from './core/errors.ts'
+import { type CacheMeasures, MeasureRecorder } from './measures.ts'
 
 /** What `on` can listen to, and what a listener gets. Names are outcomes: they have happened. */
 export interface CacheEvents {
@@ -28,6 +31,16 @@ export interface CacheEvents {
   flushed: { readonly reason: FlushReason; readonly entries: number }
   'hint-received': { readonly kind: Hint['kind'] }
   synced: { readonly ms: number; readonly changes: number }
+  /** A call was answered by the store, or a loader returned; whether it failed or not. Of `get` and `set` one in sixteen is timed. */
+  timed: { readonly call: TimedCall; readonly ms: number }
+  /** A statement was answered, or has failed. */
+  sent: {
+    readonly statement: string
+    /** How many keys share it; 0: it is not about keys. */
+    readonly keys: number
+    readonly ms: number
+    readonly error: CacheError | undefined
+  }
   'session-lost': { readonly error: CacheError }
   /** After `ms` without a session. */
   'session-restored': { readonly ms: number }
@@ -74,7 +87,11 @@ export interface CacheCounters {
 
 /** How each outcome counts. */
 const COUNT: {
-  readonly [E in keyof CacheEvents]: (counters: CacheCounters, payload: CacheEvents[E]) => void
+  readonly [E in keyof CacheEvents]: (
+    counters: CacheCounters,
+    payload: CacheEvents[E],
+    measures: MeasureRecorder,
+  ) => void
 } = {
   hit: (counters, { tier }) => (counters.hits[tier] += 1),
   missed: (counters) => (counters.misses += 1),
@@ -87,6 +104,9 @@ const COUNT: {
   flushed: (counters) => (counters.flushes += 1),
   'hint-received': (counters) => (counters.hints += 1),
   synced: (counters) => (counters.syncs += 1),
+  timed: (_, { call, ms }, measures) => measures.timed(call, ms),
+  sent: (_, { statement, keys, ms, error }, measures) =>
+    measures.sent(statement, keys, ms, error !== undefined),
   'session-lost': (counters) => (counters.sessionsLost += 1),
   'session-restored': (counters) => (counters.sessionsRestored += 1),
   swept: (counters, { removed }) => (counters.swept += removed),
@@ -98,6 +118,12 @@ const COUNT: {
 
 const EVENTS = Object.keys(COUNT)
 
+const CHANNELS = Object.fromEntries(EVENTS.map((event) => [event, outcomeChannel(event)])) as Readonly<
+  Record<keyof CacheEvents, Channel>
+>
+// Looked at for each read and write: found by name alone they would cost more than the counting.
+const { hit: HIT_CHANNEL, missed: MISSED_CHANNEL, stored: STORED_CHANNEL } = CHANNELS
+
 interface Registration {
   // Written as a method to fit any listener: registrations are kept by event, and report() checks the payload's type.
   listener(payload: unknown): void
@@ -105,31 +131,51 @@ interface Registration {
 }
 
 export class Reporter {
+  /** Schema and prefix of the cache: tells the caches of a process apart in what diagnostics channels are told. */
+  readonly cache: string
   readonly #counters: CacheCounters = createCounters()
+  readonly #measures = new MeasureRecorder()
   // Replaced, never changed in place: a listener may unsubscribe while its event is being delivered.
   readonly #registrations: Partial<Record<keyof CacheEvents, readonly Registration[] | undefined>> = {}
 
+  constructor(cache = 'postgres_cache') {
+    this.cache = cache
+  }
+
   report<E extends keyof CacheEvents>(event: E, payload: CacheEvents[E]): void {
-    COUNT[event](this.#counters, payload)
+    COUNT[event](this.#counters, payload, this.#measures)
     for (const registration of this.#registrations[event] ?? []) deliver(event, registration, payload)
+    if (CHANNELS[event].hasSubscribers) CHANNELS[event].publish({ cache: this.cache, ...payload })
   }
 
   /** As `report('hit', …)`, without a payload where nobody listens: a local hit allocates nothing. */
   hit(key: string, tier: HitTier): void {
-    if (this.#registrations.hit === undefined) this.#counters.hits[tier] += 1
+    if (this.#registrations.hit === undefined && !HIT_CHANNEL.hasSubscribers) this.#counters.hits[tier] += 1
     else this.report('hit', { key, tier })
   }
 
   /** As `report('missed', …)`, without a payload where nobody listens. */
   missed(key: string): void {
-    if (this.#registrations.missed === undefined) this.#counters.misses += 1
+    if (this.#registrations.missed === undefined && !MISSED_CHANNEL.hasSubscribers) this.#counters.misses += 1
     else this.report('missed', { key })
   }
 
   /** As `report('stored', …)`, without a payload where nobody listens. */
   stored(key: string): void {
-    if (this.#registrations.stored === undefined) this.#counters.sets += 1
+    if (this.#registrations.stored === undefined && !STORED_CHANNEL.hasSubscribers) this.#counters.sets += 1
     else this.report('stored', { key })
+  }
+
+  /** As `report('timed', …)`, without a payload where nobody listens. */
+  timed(call: TimedCall, ms: number): void {
+    if (!this.#isHeard('timed')) this.#measures.timed(call, ms)
+    else this.report('timed', { call, ms })
+  }
+
+  /** As `report('sent', …)`, without a payload where nobody listens. */
+  sent(statement: string, keys: number, ms: number, error?: CacheError): void {
+    if (!this.#isHeard('sent')) this.#measures.sent(statement, keys, ms, error !== undefined)
+    else this.report('sent', { statement, keys, ms, error })
   }
 
   /** Returns the function that ends the subscription. */
@@ -143,6 +189,14 @@ export class Reporter {
 
   counters(): CacheCounters {
     return { ...this.#counters, hits: { ...this.#counters.hits } }
+  }
+
+  measures(): CacheMeasures {
+    return this.#measures.toMeasures()
+  }
+
+  #isHeard(event: keyof CacheEvents): boolean {
+    return this.#registrations[event] !== undefined || CHANNELS[event].hasSubscribers
   }
 
   #change(

@@ -1,6 +1,7 @@
-// Every statement of the library passes here on its way to the server: the circuit is asked first, and told afterwards; what fails
-// becomes a CacheError.
+// Every statement of the library passes here on its way to the server: the circuit is asked first, and told afterwards; it is timed and
+// traced; what fails becomes a CacheError.
 
+import { STATEMENT_TRACE } from './channels.ts'
 import { CacheError } from './core/errors.ts'
 import type { Clock } from './core/clock.ts'
 import { Circuit } from './memory/circuit.ts'
@@ -11,10 +12,14 @@ import type { Reporter } from './events.ts'
 const FAILURES_TO_OPEN = 3
 
 export class Gate {
+  readonly #clock: Clock
+  readonly #reporter: Reporter
   readonly #circuit: Circuit
   #lastError: CacheError | undefined
 
   constructor(clock: Clock, reporter: Reporter) {
+    this.#clock = clock
+    this.#reporter = reporter
     this.#circuit = new Circuit({
       clock,
       threshold: FAILURES_TO_OPEN,
@@ -29,23 +34,31 @@ export class Gate {
     return this.#circuit.retryInMs === 0
   }
 
-  /** Rejects with a CacheError; its `cause` is the driver's error. */
-  async pass<T>(operation: string, work: () => Promise<T>): Promise<T> {
+  /** Rejects with a CacheError; its `cause` is the driver's error. `keys`: how many share the statement; 0: it is not about keys. */
+  async pass<T>(statement: string, work: () => Promise<T>, keys = 0): Promise<T> {
     if (!this.#circuit.admit()) throw this.#unavailable()
+    const started = this.#clock.monotonic()
     try {
-      const result = await work()
+      const result = await this.#trace(statement, work, keys)
       this.#circuit.succeeded()
+      this.#reporter.sent(statement, keys, this.#clock.monotonic() - started)
       return result
     } catch (error) {
-      const failure = toCacheError(error, operation)
+      const failure = toCacheError(error, statement)
       if (isConnectionFailure(error)) {
         this.#lastError = failure
         this.#circuit.failed(isRefusal(error) ? 'refused' : 'unreachable')
       } else {
         this.#circuit.succeeded()
       }
+      this.#reporter.sent(statement, keys, this.#clock.monotonic() - started, failure)
       throw failure
     }
+  }
+
+  #trace<T>(statement: string, work: () => Promise<T>, keys: number): Promise<T> {
+    if (!STATEMENT_TRACE.hasSubscribers) return work()
+    return STATEMENT_TRACE.tracePromise(work, { cache: this.#reporter.cache, statement, keys })
   }
 
   #unavailable(): CacheError {

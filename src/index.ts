@@ -19,6 +19,9 @@ export type {
 export { CacheError, type CacheErrorCode, isCacheError } from './core/errors.ts'
 export type { Duration } from './core/duration.ts'
 export type { Entry } from './core/entry.ts'
+export type { Histogram } from './core/histogram.ts'
+export type { CallTrace, StatementTrace, TimedCall } from './channels.ts'
+export type { CacheMeasures, StatementFigures } from './measures.ts'
 export type { Codec } from './codecs/codec.ts'
 export type {
   CacheCounters,

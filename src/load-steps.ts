@@ -18,6 +18,7 @@ import type { Token } from './memory/tokens.ts'
 import type { LoadLocks } from './postgres/locks.ts'
 import type { Reader, StoredRead } from './read.ts'
 import { type Loaded, runUnderDeadline } from './running-load.ts'
+import type { Timing } from './timing.ts'
 
 // A killed winner signals nobody.
 const LOOK_AGAIN_MS = 500
@@ -29,6 +30,7 @@ export interface LoadStepsOptions {
   readonly locks: () => LoadLocks
   readonly failures: FailedLoads
   readonly reporter: Reporter
+  readonly timing: Timing
   readonly background: Background
   readonly clock: Clock
   readonly lockTimeoutMs: number
@@ -207,7 +209,7 @@ export class LoadSteps {
   /** Calls the loader, stores what it returns, and settles the flights. */
   async #run(load: Load, pending: readonly Pending[]): Promise<void> {
     if (pending.length === 0) return
-    const { reporter, clock, store, failures } = this.#options
+    const { reporter, timing, clock, store, failures } = this.#options
     const { signal, options } = load
     const started = clock.monotonic()
     const keys = pending.map(({ flight }) => flight.key)
@@ -216,7 +218,9 @@ export class LoadSteps {
     this.#count(keys, 1)
     try {
       const deadline = { keys, signal, loadTimeoutMs: options.loadTimeoutMs, keepsAlive: load.isWanted }
-      loaded = await runUnderDeadline(deadline, (ended) => load.run(missing, ended))
+      const run = (): Promise<readonly Loaded[]> =>
+        runUnderDeadline(deadline, (ended) => load.run(missing, ended))
+      loaded = await timing.runIfWanted('load', () => keys, run)
     } catch (error) {
       for (const each of pending) this.#failed(each, error)
       return

@@ -35,8 +35,10 @@ import {
   resolveSetEntry,
   resolveWatchOptions,
 } from './options.ts'
+import { createNames } from './postgres/names.ts'
 import { type RunLoader, runMany, runOne } from './running-load.ts'
 import type { StandardSchema } from './shape.ts'
+import { toStats } from './stats.ts'
 import type { NamespaceOptions, OutputOf } from './typed-cache.ts'
 import { wrapFunction } from './wrap.ts'
 
@@ -48,10 +50,12 @@ import { wrapFunction } from './wrap.ts'
  */
 export class NullCache implements Cache {
   readonly #options: ResolvedOptions
-  readonly #reporter: Reporter = new Reporter()
+  readonly #reporter: Reporter
 
   constructor(options: CacheOptions = {}) {
     this.#options = resolveOptions(options)
+    const { schema, schemaPrefix } = this.#options
+    this.#reporter = new Reporter(createNames({ schema, prefix: schemaPrefix }).label)
   }
 
   async connect(options?: CallOptions): Promise<void> {
@@ -235,7 +239,7 @@ export class NullCache implements Cache {
   }
 
   stats(): CacheStats {
-    return { ...this.#reporter.counters(), local: { entries: 0, bytes: 0 }, pendingBytes: 0 }
+    return toStats(this.#reporter, { local: { entries: 0, bytes: 0 }, pendingBytes: 0, syncAgeMs: null })
   }
 
   on<E extends keyof CacheEvents>(event: E, listener: CacheListener<E>): () => void {

@@ -96,7 +96,12 @@ export class ReadThrough {
     this.#parts.loads.refresh(due, run, options)
   }
 
-  async #load(keys: readonly string[], run: RunLoader, options: ResolvedLoadOptions): Promise<unknown[]> {
+  #load(keys: readonly string[], run: RunLoader, options: ResolvedLoadOptions): Promise<unknown[]> {
+    const load = (): Promise<unknown[]> => this.#loadAll(keys, run, options)
+    return this.#parts.timing.runIfWanted('getOrSet', () => keys, load)
+  }
+
+  async #loadAll(keys: readonly string[], run: RunLoader, options: ResolvedLoadOptions): Promise<unknown[]> {
     // Without a server the load goes on without the store.
     await this.#answers.tolerate(
       'connect',

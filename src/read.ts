@@ -125,7 +125,7 @@ export class Reader {
 
   async #readBatch(keys: string[]): Promise<StoredRead[]> {
     const { gate, store, sync } = this.#options
-    const read = (): Promise<ReadReply> => gate.pass('read', () => store.readMany(keys))
+    const read = (): Promise<ReadReply> => gate.pass('read', () => store.readMany(keys), keys.length)
     let reply = await read()
     if (reply.world !== sync.world && sync.world !== null) {
       // Over a connection that was left behind it may be older than what this process has been given.

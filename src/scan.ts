@@ -23,7 +23,7 @@ export class Scan {
   async find(key: string): Promise<ListedEntry | null> {
     const token = this.#local.open(key)
     try {
-      const found = await this.#gate.pass('read', () => this.#store.list(key))
+      const found = await this.#gate.pass('read', () => this.#store.list(key), 1)
       const known = this.#local.lastKnown(key)
       if (known === undefined || known.version !== found?.version) this.#local.forget(token)
       return found

@@ -31,6 +31,7 @@ import { Watches } from './postgres/watch.ts'
 import { Reader } from './read.ts'
 import { Scan } from './scan.ts'
 import { Sync } from './sync.ts'
+import { Timing } from './timing.ts'
 import { Transaction } from './transaction.ts'
 import { Writer } from './write.ts'
 
@@ -38,6 +39,7 @@ export interface Parts {
   readonly options: ResolvedOptions
   readonly clock: Clock
   readonly reporter: Reporter
+  readonly timing: Timing
   readonly background: Background
   readonly gate: Gate
   readonly budget: Budget
@@ -56,7 +58,8 @@ export interface Parts {
 }
 
 export function wire(options: ResolvedOptions, clock: Clock): Parts {
-  const reporter = new Reporter()
+  const names = createNames({ schema: options.schema, prefix: options.schemaPrefix })
+  const reporter = new Reporter(names.label)
   const reportError =
     (operation: string) =>
     (error: unknown): void => {
@@ -64,9 +67,9 @@ export function wire(options: ResolvedOptions, clock: Clock): Parts {
     }
   const background = new Background(reportError('background'))
   const gate = new Gate(clock, reporter)
+  const timing = new Timing(clock, reporter)
   const budget = new Budget(options.maxPendingBytes)
 
-  const names = createNames({ schema: options.schema, prefix: options.schemaPrefix })
   const statements = createStatements(names)
   const pool = createPool(options.pool, options.queryTimeoutMs, reportError('idle connection'))
   const driver = new Driver(pool, options)
@@ -137,6 +140,7 @@ export function wire(options: ResolvedOptions, clock: Clock): Parts {
     failures: new FailedLoads(clock),
     locks: () => connection.locks,
     reporter,
+    timing,
     background,
     clock,
     lockTimeoutMs: options.lockTimeoutMs,
@@ -145,6 +149,7 @@ export function wire(options: ResolvedOptions, clock: Clock): Parts {
     options,
     clock,
     reporter,
+    timing,
     background,
     gate,
     budget,

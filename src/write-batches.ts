@@ -120,13 +120,17 @@ export class WriteBatches {
 
   async #attempt(operations: readonly Operation[], lockTimeoutMs: number): Promise<Written[]> {
     return this.inWorld((world) =>
-      this.#options.gate.pass(operations[0]?.kind ?? 'write', async () => {
-        const [first] = operations
-        if (first?.kind === 'atomic')
-          return [{ world, operation: first, ...(await first.run(world, lockTimeoutMs)) }]
-        const { version, isDone } = await this.#run(world, operations, lockTimeoutMs)
-        return operations.map((operation) => ({ world, version, operation, done: isDone(operation.key) }))
-      }),
+      this.#options.gate.pass(
+        operations[0]?.kind ?? 'write',
+        async () => {
+          const [first] = operations
+          if (first?.kind === 'atomic')
+            return [{ world, operation: first, ...(await first.run(world, lockTimeoutMs)) }]
+          const { version, isDone } = await this.#run(world, operations, lockTimeoutMs)
+          return operations.map((operation) => ({ world, version, operation, done: isDone(operation.key) }))
+        },
+        operations.length,
+      ),
     )
   }
 

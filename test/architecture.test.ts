@@ -8,7 +8,15 @@ import { type Import, importsOf, readSourceTree, type SourceTree } from './sourc
 const LAYERS: readonly (readonly string[])[] = [
   ['src/core/'],
   ['src/codecs/'],
-  ['src/options.ts', 'src/cache-options.ts', 'src/call-options.ts', 'src/load-options.ts', 'src/events.ts'],
+  [
+    'src/options.ts',
+    'src/cache-options.ts',
+    'src/call-options.ts',
+    'src/load-options.ts',
+    'src/channels.ts',
+    'src/measures.ts',
+    'src/events.ts',
+  ],
   ['src/memory/', 'src/postgres/'],
   ['src/'],
   ['src/index.ts', 'src/cli/', 'src/adapters/', 'src/testing/'],

@@ -8,6 +8,8 @@ export interface Names {
   readonly prefix: string
   /** "schema.prefix": tells the caches of one database apart, in notifications and in lock classes. */
   readonly address: string
+  /** The same for people. */
+  readonly label: string
   /** First key of the advisory lock of a load; the second is the hash of the key. */
   readonly loadClass: number
   /** First key of the lock that says "somebody waits for this load". */
@@ -22,6 +24,7 @@ export function createNames({ schema, prefix }: { schema: string; prefix: string
     schema,
     prefix,
     address,
+    label: prefix === '' ? schema : address,
     loadClass: hashKey(`load ${address}`),
     waitClass: hashKey(`wait ${address}`),
     object: (name) => `${quoteIdentifier(schema)}.${quoteIdentifier(prefix + name)}`,

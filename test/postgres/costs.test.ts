@@ -4,6 +4,7 @@ import { Transform } from 'node:stream'
 import pg from 'pg'
 import { afterAll, describe, expect, it } from 'vitest'
 import { PostgresCache } from '../../src/index.ts'
+import { allocated } from '../allocated.ts'
 import { createDatabase } from '../database.ts'
 import { HAS_OWN_SERVERS, startOwnServer } from '../own-server.ts'
 import { TcpProxy } from '../tcp-proxy.ts'
@@ -111,20 +112,7 @@ describe('what is sent', () => {
 })
 
 describe('a hit of the local cache', () => {
-  const HITS = 10_000
   const NUMBER_BYTES = 16
-
-  /** Bytes of heap for one call; without what the collector freed, and what is allocated once. */
-  const allocated = async (hit: () => unknown): Promise<number> => {
-    const measured: number[] = []
-    for (let round = 0; round < 20; round++) {
-      const before = process.memoryUsage().heapUsed
-      for (let i = 0; i < HITS; i++) hit()
-      measured.push((process.memoryUsage().heapUsed - before) / HITS)
-      await new Promise((resolve) => void setImmediate(resolve))
-    }
-    return Math.min(...measured.filter((bytes) => bytes >= 0))
-  }
 
   it('allocates nothing but the promise that it returns, and the number that the clock gives it', async () => {
     await near.set('near', { a: 1 })
@@ -132,7 +120,7 @@ describe('a hit of the local cache', () => {
     const { store } = near.stats().hits
     const get = await allocated(() => near.get('near'))
     const peek = await allocated(() => near.peek('near'))
-    const promise = await allocated(() => Promise.resolve(HITS))
+    const promise = await allocated(() => Promise.resolve(NUMBER_BYTES))
     console.log(`${get} bytes for a hit, ${peek} for a peek, ${promise} for a promise`)
     expect(near.stats().hits.store).toBe(store)
     expect(get).toBeLessThan(promise + NUMBER_BYTES + 1)

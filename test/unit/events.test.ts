@@ -1,7 +1,9 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { setImmediate } from 'node:timers/promises'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { CacheError } from '../../src/core/errors.ts'
 import { type CacheEvents, Reporter } from '../../src/events.ts'
+import { allocated } from '../allocated.ts'
 
 const error = new CacheError('unavailable', 'Cannot reach the server')
 
@@ -17,6 +19,8 @@ const outcomes: { [E in keyof CacheEvents]: CacheEvents[E] } = {
   flushed: { reason: 'gap', entries: 2 },
   'hint-received': { kind: 'sync' },
   synced: { ms: 1, changes: 3 },
+  timed: { call: 'get', ms: 4 },
+  sent: { statement: 'read', keys: 3, ms: 2, error },
   'session-lost': { error },
   'session-restored': { ms: 40 },
   swept: { removed: 7 },
@@ -83,6 +87,67 @@ describe('Reporter', () => {
     reporter.missed('b')
     expect(reporter.counters()).toMatchObject({ hits: { local: 2, store: 1, stale: 0 }, misses: 2 })
     expect(heard).toEqual([{ key: 'b', tier: 'local' }, { key: 'b', tier: 'store' }, { key: 'b' }])
+  })
+
+  test('measures calls and statements, heard or not', () => {
+    const unheard = new Reporter()
+    unheard.timed('get', 4)
+    unheard.sent('read', 3, 2, error)
+    const heard = new Reporter()
+    const told: unknown[] = []
+    heard.on('timed', (payload) => told.push(payload))
+    heard.on('sent', (payload) => told.push(payload))
+    heard.timed('get', 4)
+    heard.sent('read', 3, 2, error)
+    expect(told).toEqual([outcomes.timed, outcomes.sent])
+    expect(heard.measures()).toEqual(unheard.measures())
+    expect(unheard.measures()).toMatchObject({
+      durations: { get: { count: 1, sum: 4 }, set: { count: 0 } },
+      statements: { read: { duration: { sum: 2 }, keys: { sum: 3 }, failures: 1 } },
+    })
+  })
+
+  test('tells diagnostics channels what it tells listeners, and of which cache', () => {
+    const reporter = new Reporter('postgres_cache.app_')
+    const told: unknown[] = []
+    const tell = (message: unknown, name: string | symbol): void => void told.push([name, message])
+    const events = Object.keys(outcomes).map((event) => `postgres-cache:${event}`)
+    for (const event of events) subscribe(event, tell)
+    reportAll(reporter)
+    reporter.hit('k', 'stale')
+    reporter.missed('k')
+    reporter.stored('k')
+    reporter.timed('get', 4)
+    reporter.sent('read', 3, 2, error)
+    for (const event of events) unsubscribe(event, tell)
+    reportAll(reporter)
+
+    const messageOf = (event: keyof CacheEvents): unknown => [
+      `postgres-cache:${event}`,
+      { cache: 'postgres_cache.app_', ...outcomes[event] },
+    ]
+    const all = Object.keys(outcomes) as (keyof CacheEvents)[]
+    const again = ['hit', 'missed', 'stored', 'timed', 'sent'] as const
+    expect(told).toEqual([...all, ...again].map(messageOf))
+    expect(reporter.counters()).toMatchObject({ hits: { stale: 3 }, misses: 3, sets: 3, errors: 2 })
+  })
+
+  test('allocates nothing for what nobody listens to', async () => {
+    const reporter = new Reporter()
+    const frequent = (): void => {
+      reporter.hit('k', 'local')
+      reporter.missed('k')
+      reporter.stored('k')
+      reporter.timed('get', 4)
+      reporter.sent('read', 3, 2)
+    }
+    expect(await allocated(frequent)).toBeLessThan(1)
+
+    const listen = (): void => {}
+    subscribe('postgres-cache:hit', listen)
+    const heard = await allocated(() => reporter.hit('k', 'local'))
+    unsubscribe('postgres-cache:hit', listen)
+    expect(heard).toBeGreaterThan(10)
   })
 
   test('a snapshot of the counters does not change later', () => {
