@@ -24,6 +24,8 @@ export interface PostgresServerOptions {
   readonly settings?: Readonly<Record<string, string>>
   /** @default a free one */
   readonly port?: number
+  /** Variables that the server gets besides those of this process. */
+  readonly environment?: Readonly<Record<string, string>>
 }
 
 /** `fast` writes a checkpoint; after `immediate` the next start recovers as after a crash. */
@@ -85,6 +87,7 @@ export class PostgresServer implements AsyncDisposable {
   readonly #folder: GuardedFolder
   readonly #logFile: string
   readonly #settings: Readonly<Record<string, string>>
+  readonly #environment: Readonly<Record<string, string>>
   #port: number | undefined
   #process: ChildProcess | undefined
   #logStart = 0
@@ -93,7 +96,7 @@ export class PostgresServer implements AsyncDisposable {
 
   constructor(
     folder: GuardedFolder,
-    { major = 18, binDirectory, settings = {}, port }: PostgresServerOptions,
+    { major = 18, binDirectory, settings = {}, port, environment = {} }: PostgresServerOptions,
   ) {
     this.binDirectory = binDirectory ?? prepareBinaries(major, serverAccount(), folder.path)
     this.#name = binDirectory ?? `embedded PostgreSQL ${major}`
@@ -102,6 +105,7 @@ export class PostgresServer implements AsyncDisposable {
     this.#logFile = join(folder.path, 'log')
     this.#settings = { ...DEFAULT_SETTINGS, ...settings }
     this.#port = port
+    this.#environment = environment
   }
 
   get port(): number {
@@ -227,6 +231,7 @@ export class PostgresServer implements AsyncDisposable {
     const child = spawn(join(this.binDirectory, executable(program)), args, {
       ...serverAccount(),
       cwd: this.#folder.path,
+      env: { ...process.env, ...this.#environment },
       // Out of reach of a terminal's Ctrl-C: the server ends when it is told to, or with the guard.
       detached: true,
       windowsHide: true,

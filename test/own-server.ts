@@ -7,6 +7,9 @@ import { type PostgresServer, startPostgres } from '../scripts/embedded-postgres
 export const HAS_OWN_SERVERS: boolean = !process.env['DATABASE_URL']
 
 /** Of the major that the run is about. Stop it, or `await using`. */
-export function startOwnServer(settings: Readonly<Record<string, string>> = {}): Promise<PostgresServer> {
-  return startPostgres({ major: majorFromEnvironment(), settings })
+export function startOwnServer(
+  settings: Readonly<Record<string, string>> = {},
+  environment: Readonly<Record<string, string>> = {},
+): Promise<PostgresServer> {
+  return startPostgres({ major: majorFromEnvironment(), settings, environment })
 }

@@ -3,7 +3,7 @@
 import { EventEmitter, once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Client } from 'pg'
-import { type CacheOptions, type CacheStats, PostgresCache } from '../../src/index.ts'
+import { type CacheError, type CacheOptions, type CacheStats, PostgresCache } from '../../src/index.ts'
 
 let cache: PostgresCache | undefined
 /** When keys left the local cache since they were held, by the clock that all processes of a machine share. */
@@ -29,6 +29,19 @@ async function until<T>(found: () => T | undefined): Promise<T> {
     if (result !== undefined) return result
     await once(news, 'news')
   }
+}
+
+interface Flooded {
+  readonly stored: number
+  readonly codes: readonly string[]
+  readonly extraBytes: number
+}
+
+interface NestedLoad {
+  readonly outer: string
+  readonly inner: string
+  readonly url: string
+  readonly loaders: number
 }
 
 /** A loader that takes its time and is counted where everybody can see it. */
@@ -105,6 +118,31 @@ export const tasks = {
     return { peeked: opened().peek(key), found: await opened().get(key) }
   },
 
+  wallClock(): number {
+    return Date.now()
+  },
+
+  async setFor({ key, value, ttl }: { key: string; value: unknown; ttl: number }): Promise<void> {
+    await opened().set(key, value, { ttl })
+  },
+
+  async countMany(given: { prefix: string; count: number }): Promise<{ found: number; length: number }> {
+    const values = await opened().getMany(Array.from({ length: given.count }, (_, i) => given.prefix + i))
+    return { found: values.filter((value) => value !== undefined).length, length: values.length }
+  },
+
+  /** So many sets at once; then, what became of them and how much memory they took. */
+  async flood({ count, bytes }: { count: number; bytes: number }): Promise<Flooded> {
+    const before = process.memoryUsage.rss()
+    let most = before
+    const watch = setInterval(() => (most = Math.max(most, process.memoryUsage.rss())), 5)
+    const sets = Array.from({ length: count }, (_, i) => opened().set(`flood ${i}`, 'x'.repeat(bytes)))
+    const failures = (await Promise.allSettled(sets)).filter((outcome) => outcome.status === 'rejected')
+    clearInterval(watch)
+    const codes = new Set(failures.map(({ reason }) => (reason as CacheError).code))
+    return { stored: count - failures.length, codes: [...codes], extraBytes: most - before }
+  },
+
   stats(): CacheStats {
     return opened().stats()
   },
@@ -151,6 +189,31 @@ export const tasks = {
       Array.from({ length: callers }, () => opened().getOrSet(key, () => load(url, key, ms))),
     )
     return [...new Set(values)]
+  },
+
+  /** Loads `outer`, and `inner` within it once so many loaders run everywhere. */
+  loadNested({ outer, inner, url, loaders }: NestedLoad): Promise<unknown> {
+    return opened().getOrSet(outer, async () => {
+      await load(url, outer, 0)
+      const client = new Client(url)
+      await client.connect()
+      while (((await client.query('table loads')).rowCount ?? 0) < loaders) await delay(10)
+      await client.end()
+      return opened().getOrSet(inner, () => `${inner} within ${outer}`)
+    })
+  },
+
+  /** The message of a loader that fails after so many milliseconds, and how long its caller waited. */
+  async loadInVain({ key, ms }: { key: string; ms: number }): Promise<{ message: string; tookMs: number }> {
+    const began = performance.now()
+    const failing = async (): Promise<never> => {
+      await delay(ms)
+      throw new Error('the source is down')
+    }
+    const message = await opened()
+      .getOrSet(key, failing)
+      .catch((error: Error) => error.message)
+    return { message, tookMs: performance.now() - began }
   },
 
   async loadForEver({ key, url }: { key: string; url: string }): Promise<void> {
