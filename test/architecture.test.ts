@@ -19,7 +19,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ],
   ['src/memory/', 'src/postgres/'],
   ['src/'],
-  ['src/index.ts', 'src/cli/', 'src/adapters/', 'src/testing/'],
+  ['src/index.ts', 'src/otel.ts', 'src/prometheus.ts', 'src/cli/', 'src/adapters/', 'src/testing/'],
 ]
 const MAX_LINES = 300
 const MEANINGLESS_NAME = /^(utils?|helpers?|common|lib|types?|interfaces?|misc|managers?)$/
@@ -80,6 +80,13 @@ function driverImports(tree: SourceTree): string[] {
     .map(arrow)
 }
 
+// Whoever does not export to OpenTelemetry need not have it.
+function peerImports(tree: SourceTree): string[] {
+  return importsOf(tree)
+    .filter(({ from, to }) => to.startsWith('@') && from !== 'src/otel.ts')
+    .map(arrow)
+}
+
 function longFiles(tree: SourceTree): string[] {
   return [...tree]
     .map(([path, text]) => ({ path, lines: text.trimEnd().split('\n').length }))
@@ -101,6 +108,7 @@ describe('the source', () => {
   it('has no cycles, type imports included', () => expect(cycles(tree)).toEqual([]))
   it('keeps core pure: no I/O and no timers', () => expect(impureCore(tree)).toEqual([]))
   it('talks to pg in src/postgres alone', () => expect(driverImports(tree)).toEqual([]))
+  it('needs optional peers in the files that are for them alone', () => expect(peerImports(tree)).toEqual([]))
   it('has no file that is too long to read', () => expect(longFiles(tree)).toEqual([]))
   it('has no file whose name tells nothing', () => expect(meaninglessNames(tree)).toEqual([]))
 })
@@ -154,6 +162,13 @@ describe('the rules notice', () => {
     })
     expect(impureCore(impure)).toEqual(['src/core/a.ts → node:fs', 'src/core/b.ts uses a timer'])
     expect(driverImports(impure)).toEqual(['src/memory/c.ts → pg'])
+  })
+
+  it('an optional peer where it is no option', () => {
+    const peer = `import { metrics } from '@opentelemetry/api'`
+    expect(peerImports(tree({ 'src/otel.ts': peer, 'src/metrics.ts': peer }))).toEqual([
+      'src/metrics.ts → @opentelemetry/api',
+    ])
   })
 
   it('an import of a file that does not exist', () => {

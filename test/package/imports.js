@@ -1,4 +1,4 @@
-// Imports the built package and prints the modules that it asks for by name.
+// Imports a file of the built package and prints the modules that it asks for by name.
 
 import { register } from 'node:module'
 
@@ -11,4 +11,4 @@ export function resolve(specifier, context, next) {
 }`
 register(`data:text/javascript,${encodeURIComponent(hooks)}`)
 
-await import('../../dist/index.js')
+await import(`../../dist/${process.argv[2]}`)
