@@ -33,10 +33,10 @@ async function countHeld(): Promise<Held> {
 
 /** The most of each that was held until `work` has ended. */
 async function mostHeld(work: Promise<unknown>): Promise<Held> {
-  let isDone = false
-  void work.finally(() => (isDone = true))
+  const done = new AbortController()
+  void work.finally(() => done.abort())
   let most = { locks: 0, connections: 0 }
-  while (!isDone) {
+  while (!done.signal.aborted) {
     const { locks, connections } = await countHeld()
     most = { locks: Math.max(most.locks, locks), connections: Math.max(most.connections, connections) }
     await delay(LOOK_EVERY_MS)

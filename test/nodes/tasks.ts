@@ -3,6 +3,7 @@
 import { EventEmitter, once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Client } from 'pg'
+import { openAndClose } from './open-and-close.ts'
 import { type CacheError, type CacheOptions, type CacheStats, PostgresCache } from '../../src/index.ts'
 
 let cache: PostgresCache | undefined
@@ -219,6 +220,8 @@ export const tasks = {
   async loadForEver({ key, url }: { key: string; url: string }): Promise<void> {
     await opened().getOrSet(key, () => load(url, key, 600_000), { loadTimeout: '1h' })
   },
+
+  openAndClose,
 
   async close(): Promise<void> {
     await cache?.close()
