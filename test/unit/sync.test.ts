@@ -94,12 +94,15 @@ describe('hints', () => {
     return syncs
   }
 
-  test.each([20, 80])('one is followed by one sync, when a gate shut for %d ms is open again', async (shutMs) => {
-    const [at, ...more] = await syncsOf((ms) => (ms === 0 ? { kind: 'sync', shutMs } : undefined))
-    expect(at).toBeGreaterThanOrEqual(shutMs)
-    expect(at).toBeLessThanOrEqual(shutMs + 10)
-    expect(more).toEqual([])
-  })
+  test.each([20, 80])(
+    'one is followed by one sync, when a gate shut for %d ms is open again',
+    async (shutMs) => {
+      const [at, ...more] = await syncsOf((ms) => (ms === 0 ? { kind: 'sync', shutMs } : undefined))
+      expect(at).toBeGreaterThanOrEqual(shutMs)
+      expect(at).toBeLessThanOrEqual(shutMs + 10)
+      expect(more).toEqual([])
+    },
+  )
 
   test('a storm of them causes a sync each, and one more after the last', async () => {
     const syncs = await syncsOf((ms) =>

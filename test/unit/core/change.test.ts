@@ -25,7 +25,8 @@ describe('parseHint', () => {
   test('reads for how long no other will be sent', () => {
     expect(parse({ x: '7', g: 80 })).toMatchObject({ kind: 'change', shutMs: 80 })
     expect(parse({ s: 1, g: 80 })).toEqual({ kind: 'sync', shutMs: 80 })
-    for (const g of [-1, 0.5, 1_001, '80', null]) expect(parse({ s: 1, g })).toMatchObject({ kind: 'unknown' })
+    for (const g of [-1, 0.5, 1_001, '80', null])
+      expect(parse({ s: 1, g })).toMatchObject({ kind: 'unknown' })
   })
 
   test('takes what a change leaves out as empty', () => {
@@ -108,7 +109,10 @@ describe('parseHint', () => {
   test('never throws, whatever arrives', () => {
     const kinds = ['change', 'sync', 'signal', 'nonce', 'unknown', null]
     const field = fc.oneof(fc.jsonValue(), fc.constantFrom(1, '7', [], [''], [1], 'x', null))
-    const fields = fc.dictionary(fc.constantFrom('a', 'v', 'g', 'x', 'k', 't', 'kp', 'tp', 's', 'l', 'n'), field)
+    const fields = fc.dictionary(
+      fc.constantFrom('a', 'v', 'g', 'x', 'k', 't', 'kp', 'tp', 's', 'l', 'n'),
+      field,
+    )
     const payloads = fc.oneof(
       fc.string({ unit: 'binary' }),
       fc.json(),
