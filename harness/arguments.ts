@@ -12,6 +12,8 @@ export interface Plan {
   readonly clients: number
   readonly seconds: number
   readonly seed: string
+  /** Two or more are killed all the time, in the middle of any step. */
+  readonly sweepers: number
   /** Where every process connects instead of the server. */
   readonly pooler: string | null
   readonly original: OriginalProfile
@@ -32,6 +34,7 @@ export const USAGE = `npm run harness -- [flags]
   --processes 4      processes, each with a cache of its own
   --clients 12       clients in each process
   --seed TEXT        repeats what the clients choose; the default is new each time
+  --sweepers 1       two or more are killed all the time, in the middle of any step
   --pooler URL       its host and port in the place of the server's
   --naive            a cache without fences instead: it must be caught
   --preset original  the original's load test, with its flags:
@@ -51,6 +54,7 @@ export function parseArguments(argv: readonly string[]): Plan | 'help' {
       clients: { type: 'string', default: '12' },
       seconds: { type: 'string', default: '30' },
       seed: { type: 'string', default: Date.now().toString(36) },
+      sweepers: { type: 'string', default: '1' },
       pooler: { type: 'string' },
       writers: { type: 'string', default: '10' },
       reads: { type: 'string', default: '10' },
@@ -70,6 +74,7 @@ export function parseArguments(argv: readonly string[]): Plan | 'help' {
     clients: checkNumber('clients', values.clients, 1),
     seconds: checkNumber('seconds', values.seconds, 1),
     seed: values.seed,
+    sweepers: checkNumber('sweepers', values.sweepers, 1),
     pooler: values.pooler ?? null,
     original: {
       writers: checkNumber('writers', values.writers, 1),
@@ -89,6 +94,7 @@ export function toCommand({
   clients,
   seconds,
   seed,
+  sweepers,
   pooler,
   original,
 }: Plan): string {
@@ -102,6 +108,7 @@ export function toCommand({
           `--read-iterations ${readIterations} --ttl ${ttlMs / 1000}`,
         ]),
     `--processes ${processes} --seed ${seed}`,
+    ...(sweepers === 1 ? [] : [`--sweepers ${sweepers}`]),
     ...(pooler === null ? [] : [`--pooler ${pooler}`]),
     ...(naive ? ['--naive'] : []),
   ].join(' ')

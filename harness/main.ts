@@ -54,7 +54,7 @@ function assign(shared: Omit<Assignment, 'role' | 'index'>): Assignment[] {
   return [
     ...Array.from({ length: plan.processes }, (_, i) => role(plan.preset, i)),
     ...(plan.preset === 'mixed' ? [role('snapshots')] : []),
-    ...(plan.naive ? [] : [role('sweep')]),
+    ...(plan.naive ? [] : Array.from({ length: plan.sweepers }, (_, i) => role('sweep', i))),
   ]
 }
 

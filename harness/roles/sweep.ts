@@ -1,7 +1,7 @@
 // Moves both fences and the clock hand all the time. The minutes that the sweep waits before it removes anything are cut short; they stay far longer
 // than any statement, which is all that they are for.
 
-import { Client } from 'pg'
+import { Client, type QueryResultRow } from 'pg'
 import type { Assignment } from '../crew.ts'
 import type { Work } from '../member.ts'
 import { pause } from '../pause.ts'
@@ -21,6 +21,8 @@ const PHASES: readonly [Phase, ...Phase[]] = [
   { loadTimeoutMs: 2_000, trims: true },
 ]
 const TURNS_PER_PHASE = 100
+// Of statements, where sweepers are killed.
+const KILLED = 0.2
 const FEED_KEPT_MS = 5_000
 const MAX_INVALIDATIONS = 100
 const MAX_PREFIXES = 10
@@ -32,18 +34,18 @@ interface Phase {
   readonly trims: boolean
 }
 
-export async function startSweep({ plan, url }: Assignment): Promise<Work> {
-  const client = new Client({ connectionString: url, application_name: 'harness sweep' })
-  await client.connect()
-  for (const each of SHORTENED) await shorten(client, each)
-  const random = new Random(`${plan.seed} sweep`)
+export async function startSweep({ plan, url, index }: Assignment): Promise<Work> {
+  const random = new Random(`${plan.seed} sweep ${index}`)
+  const sweeper = new Sweeper(url, plan.sweepers > 1 ? random : null)
+  await sweeper.connect()
+  if (index === 0) await shortenAll(url)
   const stopping = new AbortController()
   let turns = 0
   let [phase] = PHASES
   const finished = (async () => {
     while (!stopping.signal.aborted) {
       if (turns++ % TURNS_PER_PHASE === 0) phase = random.pick(PHASES)
-      await turn(client, phase)
+      await turn(sweeper, phase)
       await pause(EVERY_MS)
     }
   })()
@@ -55,22 +57,74 @@ export async function startSweep({ plan, url }: Assignment): Promise<Work> {
     stop: async () => {
       stopping.abort()
       await finished
-      await client.end()
+      await sweeper.end()
     },
   }
 }
 
-async function turn(client: Client, { loadTimeoutMs, trims }: Phase): Promise<void> {
-  await client.query('select postgres_cache.begin_sweep(0, $1, $2)', [loadTimeoutMs, FEED_KEPT_MS])
-  if (trims) await client.query('select postgres_cache.begin_trim($1, $2)', [MAX_INVALIDATIONS, MAX_PREFIXES])
+/** A connection that sweeps, and may be killed under any of its statements. */
+class Sweeper {
+  readonly #url: string
+  readonly #random: Random | null
+  #client: Client | undefined
+
+  constructor(url: string, random: Random | null) {
+    this.#url = url
+    this.#random = random
+  }
+
+  async connect(): Promise<void> {
+    this.#client = new Client({ connectionString: this.#url, application_name: 'harness sweep' })
+    this.#client.on('error', () => {})
+    await this.#client.connect()
+  }
+
+  /** Null: it was killed, before the statement was done or after. */
+  async query<R extends QueryResultRow>(text: string, values: unknown[] = []): Promise<R[] | null> {
+    const client = this.#client as Client
+    if (this.#random === null || !this.#random.chance(KILLED))
+      return (await client.query<R>(text, values)).rows
+    const pid = (await client.query<{ pid: number }>('select pg_backend_pid() as pid')).rows[0]?.pid
+    const cut = client.query(text, values).catch(() => {})
+    const executioner = new Client(this.#url)
+    await executioner.connect()
+    await executioner.query('select pg_terminate_backend($1)', [pid])
+    await executioner.end()
+    await cut
+    await this.connect()
+    return null
+  }
+
+  async end(): Promise<void> {
+    await this.#client?.end()
+  }
+}
+
+/** Ends early where the sweeper is killed. */
+async function turn(sweeper: Sweeper, { loadTimeoutMs, trims }: Phase): Promise<void> {
+  const begun = await sweeper.query('select postgres_cache.begin_sweep(0, $1, $2)', [
+    loadTimeoutMs,
+    FEED_KEPT_MS,
+  ])
+  if (begun === null) return
+  if (trims)
+    await sweeper.query('select postgres_cache.begin_trim($1, $2)', [MAX_INVALIDATIONS, MAX_PREFIXES])
   for (let hasWrapped = false; !hasWrapped;) {
-    const { rows } = await client.query<{ wrapped: boolean }>(
+    const rows = await sweeper.query<{ wrapped: boolean }>(
       'select wrapped from postgres_cache.sweep_blocks($1, $2)',
       [BLOCKS, ROWS],
     )
+    if (rows === null) return
     hasWrapped = rows[0]?.wrapped === true
   }
-  await client.query('select postgres_cache.end_trim($1)', [loadTimeoutMs])
+  await sweeper.query('select postgres_cache.end_trim($1)', [loadTimeoutMs])
+}
+
+async function shortenAll(url: string): Promise<void> {
+  const client = new Client(url)
+  await client.connect()
+  for (const each of SHORTENED) await shorten(client, each)
+  await client.end()
 }
 
 async function shorten(client: Client, { name, text, by }: (typeof SHORTENED)[number]): Promise<void> {

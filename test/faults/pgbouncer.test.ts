@@ -1,10 +1,6 @@
 // PgBouncer in transaction mode, of a version that does not track prepared statements: statements of one client reach any
 // connection, LISTEN is accepted and nothing ever arrives.
 
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { text } from 'node:stream/consumers'
-import { fileURLToPath } from 'node:url'
 import { Client } from 'pg'
 import { afterAll, beforeAll, expect, inject, it } from 'vitest'
 import { PostgresCache } from '../../src/index.ts'
@@ -14,10 +10,10 @@ import { Latch } from '../latch.ts'
 import { nextEvent } from '../next-event.ts'
 import { NodeProcess } from '../nodes/node-process.ts'
 import { expectAtMost, within } from './bound.ts'
+import { runHarness } from './harness.ts'
 import { PgBouncer } from './pgbouncer.ts'
 import { describeWith } from './tools.ts'
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 // Fewer than there are clients: statements of one move from connection to connection.
 const CONNECTIONS = 3
 const MAX_STALENESS_MS = 500
@@ -152,7 +148,8 @@ describeWith('PgBouncer (apt-get install pgbouncer)', 'through PgBouncer in tran
   it('the harness finds no promise broken', { timeout: 120_000 }, async () => {
     // Transactions that are held open keep theirs.
     await using wide = await PgBouncer.before(inject('serverUrl'), { connections: 60 })
-    const flags = [
+    const pooler = wide.urlOf(inject('serverUrl'))
+    const output = await runHarness(
       '--seconds',
       '10',
       '--processes',
@@ -160,15 +157,8 @@ describeWith('PgBouncer (apt-get install pgbouncer)', 'through PgBouncer in tran
       '--clients',
       '6',
       '--pooler',
-      wide.urlOf(inject('serverUrl')),
-    ]
-    const child = spawn(process.execPath, ['--import', 'tsx', 'harness/main.ts', ...flags], {
-      cwd: ROOT,
-      env: { ...process.env, DATABASE_URL: inject('serverUrl') },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    const [output] = await Promise.all([text(child.stdout), once(child, 'exit')])
-    console.log(output)
+      pooler,
+    )
     expect(output).toMatch(/^violations +0$/m)
   })
 })
