@@ -16,41 +16,30 @@ as $$
 declare
   v_former constant text := coalesce(current_setting('postgres_cache.act', true), '');
 begin
-  perform set_config('postgres_cache.act', p_act, true);
+  -- Assigned: PERFORM would run a statement.
+  p_act := set_config('postgres_cache.act', p_act, true);
   return v_former;
 end
 $$;
 
--- Appends the feed row; sends a hint unless the cluster sent one just before.
+-- Sends a hint unless the cluster sent one just before.
 -- NOTIFY takes a cluster-wide lock at commit and wakes every listener, so hints are rate-gated through a sequence, which is shared memory without
 -- locks: it holds when the gate opens next. A hint shuts it for 20 ms. While writes queue at the gate, for half a millisecond for each connection to
 -- the database, because every hint costs each listener about as much (16 writers × 300/s, 32 listeners, 2 cores: the mean write took 1.8 times as
 -- long with a hint every 20 ms, and no longer with one every 80 to 160; 2026-11-23).
 -- Whoever misses a hint hears of the change in the sync that follows the last one when the gate has opened again, or in its next regular one.
-create function {{tell}}(
-  p_keys text[], p_tags text[], p_key_prefixes text[], p_tag_prefixes text[], p_hint boolean
-) returns void
+create function {{hint}}(p_keys text[], p_tags text[], p_key_prefixes text[], p_tag_prefixes text[]) returns void
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_now bigint := (extract(epoch from clock_timestamp()) * 1000)::bigint;
-  v_txid xid8 := pg_current_xact_id();
   v_opens bigint;
   v_shut integer := 20;
   v_meta {{meta}};
   v_payload text;
 begin
-  -- Beyond a bound, one row that says "any key" is cheaper for everyone than a list of them.
-  if cardinality(p_keys) > 10000 then
-    p_keys := null;
-    p_key_prefixes := array[''];
-  end if;
-
-  insert into {{feed}} (txid, keys, tags, key_prefixes, tag_prefixes)
-  values (v_txid, p_keys, p_tags, p_key_prefixes, p_tag_prefixes);
-
-  if not p_hint or current_setting('postgres_cache.act', true) = 'quiet' then
+  if current_setting('postgres_cache.act', true) = 'quiet' then
     return;
   end if;
   v_opens := (select g.last_value from {{hint_gate}} as g);
@@ -78,7 +67,7 @@ begin
 
   if coalesce(cardinality(p_keys), 0) + coalesce(cardinality(p_tags), 0) <= 200 then
     v_payload := json_strip_nulls(json_build_object(
-      'a', {{literal:address}}, 'v', 1, 'g', nullif(v_shut, 20), 'x', v_txid::text,
+      'a', {{literal:address}}, 'v', 1, 'g', nullif(v_shut, 20), 'x', pg_current_xact_id()::text,
       'k', p_keys, 't', p_tags, 'kp', p_key_prefixes, 'tp', p_tag_prefixes
     ))::text;
   end if;
@@ -90,6 +79,22 @@ begin
 end
 $$;
 
+-- Appends the feed row, and sends a hint.
+create function {{tell}}(p_keys text[], p_tags text[], p_key_prefixes text[], p_tag_prefixes text[]) returns void
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- Beyond a bound, one row that says "any key" is cheaper for everyone than a list of them.
+  if cardinality(p_keys) > 10000 then
+    p_keys := null;
+    p_key_prefixes := array[''];
+  end if;
+  insert into {{feed}} (keys, tags, key_prefixes, tag_prefixes) values (p_keys, p_tags, p_key_prefixes, p_tag_prefixes);
+  perform {{hint}}(p_keys, p_tags, p_key_prefixes, p_tag_prefixes);
+end
+$$;
+
 -- A row that is inserted replaces nothing, so nobody can hold an older value of it: inserts tell nobody.
 -- Rows that expired over a minute ago are left out; within that minute the clocks of others may still disagree.
 create function {{entries_updated}}() returns trigger
@@ -98,16 +103,23 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_keys text[];
-  v_live boolean;
+  v_key_prefixes text[];
+  v_opens bigint;
 begin
   if current_setting('postgres_cache.act', true) = 'restamp' then
     return null;
   end if;
-  select array_agg(o.key), bool_or(o.expires_at > clock_timestamp()) into v_keys, v_live
+  -- As tell(), but in one statement: every write comes here.
+  insert into {{feed}} (keys, key_prefixes)
+  select case when count(*) <= 10000 then array_agg(o.key) end, case when count(*) > 10000 then array[''] end
   from replaced as o
-  where o.expires_at > clock_timestamp() - interval '1 minute';
-  if v_keys is not null then
-    perform {{tell}}(v_keys, null, null, null, v_live);
+  where o.expires_at > clock_timestamp() - interval '1 minute'
+  having count(*) > 0
+  returning keys, key_prefixes, (select g.last_value from {{hint_gate}} as g) into v_keys, v_key_prefixes, v_opens;
+  -- Null: nothing was appended. hint() looks at the gate itself; that it is mostly shut is seen here without a call.
+  if v_opens - (extract(epoch from clock_timestamp()) * 1000)::bigint not between 1 and 100
+    and exists (select from replaced as o where o.expires_at > clock_timestamp()) then
+    perform {{hint}}(v_keys, null, v_key_prefixes, null);
   end if;
   return null;
 end
@@ -140,7 +152,7 @@ begin
   where o.expires_at > clock_timestamp() - interval '1 minute'
     and pg_visible_in_snapshot(o.written_by, (select s.removal_fence from {{state}} as s));
   if v_keys is not null then
-    perform {{tell}}(v_keys, null, null, null, true);
+    perform {{tell}}(v_keys, null, null, null);
   end if;
   return null;
 end
@@ -177,7 +189,7 @@ begin
   from appended as a;
   if v_keys is not null or v_tags is not null then
     insert into {{invalidators}} default values on conflict do nothing;
-    perform {{tell}}(v_keys, v_tags, null, null, true);
+    perform {{tell}}(v_keys, v_tags, null, null);
   end if;
   return null;
 end
@@ -200,7 +212,7 @@ begin
   from appended as a;
   if v_key_prefixes is not null or v_tag_prefixes is not null then
     insert into {{invalidators}} default values on conflict do nothing;
-    perform {{tell}}(null, null, v_key_prefixes, v_tag_prefixes, true);
+    perform {{tell}}(null, null, v_key_prefixes, v_tag_prefixes);
   end if;
   return null;
 end

@@ -119,10 +119,8 @@ begin
   if v_state.world::text is distinct from p_world then
     raise exception 'postgres-cache: the world has changed' using errcode = 'PCW01';
   end if;
-  perform {{act}}('write');
-  if (select m.durability from {{meta}} as m) = 'logged' then
-    perform set_config('synchronous_commit', 'on', true);
-  end if;
+  perform {{act}}('write'), case when m.durability = 'logged' then set_config('synchronous_commit', 'on', true) end
+  from {{meta}} as m;
   return v_state;
 end
 $$;
@@ -166,7 +164,7 @@ declare
   v_now constant timestamptz := clock_timestamp();
   v_epoch constant float8 := extract(epoch from v_now);
 begin
-  perform set_config('lock_timeout', p_lock_timeout, true);
+  p_lock_timeout := set_config('lock_timeout', p_lock_timeout, true);
 
   if p_tokens is not null then
     -- A fill needs a token younger than both fences, and is not worth writing when the log voids it already.

@@ -100,14 +100,6 @@ create unlogged table postgres_cache.state (
   fillfactor=50
 );
 
-alter table postgres_cache.entries add constraint entries_check CHECK ((expires_at >= fresh_until));
-
-alter table postgres_cache.entries add constraint entries_check1 CHECK (((value IS NULL) <> (bytes IS NULL)));
-
-alter table postgres_cache.entries add constraint entries_key_check CHECK (((octet_length(key) >= 1) AND (octet_length(key) <= 1024)));
-
-alter table postgres_cache.entries add constraint entries_origin_check CHECK ((origin = ANY (ARRAY['s'::"char", 'f'::"char", 't'::"char"])));
-
 alter table postgres_cache.entries add constraint entries_pkey PRIMARY KEY (key);
 
 alter table postgres_cache.invalidators add constraint invalidators_pkey PRIMARY KEY (txid);
@@ -155,7 +147,8 @@ AS $function$
 declare
   v_former constant text := coalesce(current_setting('postgres_cache.act', true), '');
 begin
-  perform set_config('postgres_cache.act', p_act, true);
+  -- Assigned: PERFORM would run a statement.
+  p_act := set_config('postgres_cache.act', p_act, true);
   return v_former;
 end
 $function$;
@@ -202,10 +195,8 @@ begin
   if v_state.world::text is distinct from p_world then
     raise exception 'postgres-cache: the world has changed' using errcode = 'PCW01';
   end if;
-  perform "postgres_cache"."act"('write');
-  if (select m.durability from "postgres_cache"."meta" as m) = 'logged' then
-    perform set_config('synchronous_commit', 'on', true);
-  end if;
+  perform "postgres_cache"."act"('write'), case when m.durability = 'logged' then set_config('synchronous_commit', 'on', true) end
+  from "postgres_cache"."meta" as m;
   return v_state;
 end
 $function$;
@@ -383,7 +374,7 @@ begin
   where o.expires_at > clock_timestamp() - interval '1 minute'
     and pg_visible_in_snapshot(o.written_by, (select s.removal_fence from "postgres_cache"."state" as s));
   if v_keys is not null then
-    perform "postgres_cache"."tell"(v_keys, null, null, null, true);
+    perform "postgres_cache"."tell"(v_keys, null, null, null);
   end if;
   return null;
 end
@@ -411,16 +402,23 @@ CREATE OR REPLACE FUNCTION postgres_cache.entries_updated()
 AS $function$
 declare
   v_keys text[];
-  v_live boolean;
+  v_key_prefixes text[];
+  v_opens bigint;
 begin
   if current_setting('postgres_cache.act', true) = 'restamp' then
     return null;
   end if;
-  select array_agg(o.key), bool_or(o.expires_at > clock_timestamp()) into v_keys, v_live
+  -- As tell(), but in one statement: every write comes here.
+  insert into "postgres_cache"."feed" (keys, key_prefixes)
+  select case when count(*) <= 10000 then array_agg(o.key) end, case when count(*) > 10000 then array[''] end
   from replaced as o
-  where o.expires_at > clock_timestamp() - interval '1 minute';
-  if v_keys is not null then
-    perform "postgres_cache"."tell"(v_keys, null, null, null, v_live);
+  where o.expires_at > clock_timestamp() - interval '1 minute'
+  having count(*) > 0
+  returning keys, key_prefixes, (select g.last_value from "postgres_cache"."hint_gate" as g) into v_keys, v_key_prefixes, v_opens;
+  -- Null: nothing was appended. hint() looks at the gate itself; that it is mostly shut is seen here without a call.
+  if v_opens - (extract(epoch from clock_timestamp()) * 1000)::bigint not between 1 and 100
+    and exists (select from replaced as o where o.expires_at > clock_timestamp()) then
+    perform "postgres_cache"."hint"(v_keys, null, v_key_prefixes, null);
   end if;
   return null;
 end
@@ -447,6 +445,59 @@ CREATE OR REPLACE FUNCTION postgres_cache.get(key text)
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
   select e.value from "postgres_cache"."live_entries" as e where e.key = $1
+$function$;
+
+CREATE OR REPLACE FUNCTION postgres_cache.hint(p_keys text[], p_tags text[], p_key_prefixes text[], p_tag_prefixes text[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_now bigint := (extract(epoch from clock_timestamp()) * 1000)::bigint;
+  v_opens bigint;
+  v_shut integer := 20;
+  v_meta "postgres_cache"."meta";
+  v_payload text;
+begin
+  if current_setting('postgres_cache.act', true) = 'quiet' then
+    return;
+  end if;
+  v_opens := (select g.last_value from "postgres_cache"."hint_gate" as g);
+  -- Further ahead than it is ever shut for: a clock was set back, which must not mute hints until it catches up.
+  if v_opens - v_now between 1 and 100 then
+    return;
+  end if;
+  -- PREPARE TRANSACTION refuses after NOTIFY, and a full queue fails COMMIT: a caller must never notice us.
+  if current_setting('postgres_cache.act', true) is distinct from 'write'
+    and current_setting('max_prepared_transactions')::integer > 0 then
+    return;
+  end if;
+  if pg_notification_queue_usage() > 0.25 then
+    return;
+  end if;
+  select m.* into v_meta from "postgres_cache"."meta" as m;
+  if v_now - v_opens between 0 and 5 then
+    v_shut := least(greatest(v_shut, pg_stat_get_db_numbackends((select d.oid from pg_database as d where d.datname = current_database())) / 2), 100);
+  end if;
+  perform setval('"postgres_cache"."hint_gate"', v_now + v_shut);
+  -- It is all that is written ahead where nothing else is logged: not worth a flush at the commit of our own write.
+  if v_meta.durability = 'unlogged' and current_setting('postgres_cache.act', true) = 'write' then
+    perform set_config('synchronous_commit', 'off', true);
+  end if;
+
+  if coalesce(cardinality(p_keys), 0) + coalesce(cardinality(p_tags), 0) <= 200 then
+    v_payload := json_strip_nulls(json_build_object(
+      'a', 'postgres_cache.', 'v', 1, 'g', nullif(v_shut, 20), 'x', pg_current_xact_id()::text,
+      'k', p_keys, 't', p_tags, 'kp', p_key_prefixes, 'tp', p_tag_prefixes
+    ))::text;
+  end if;
+  -- A payload must be shorter than 8000 bytes (PostgreSQL: NOTIFY): "sync now" replaces a long list.
+  if v_payload is null or octet_length(v_payload) > 7900 then
+    v_payload := json_strip_nulls(json_build_object('a', 'postgres_cache.', 'v', 1, 'g', nullif(v_shut, 20), 's', 1))::text;
+  end if;
+  perform pg_notify(v_meta.channel, v_payload);
+end
 $function$;
 
 CREATE OR REPLACE FUNCTION postgres_cache.increment_entry(p_world text, p_lock_timeout text, p_key text, p_by numeric, p_tags text[], p_fresh_ms double precision, p_keep_ms double precision, OUT version text, OUT result text)
@@ -566,7 +617,7 @@ begin
   from appended as a;
   if v_keys is not null or v_tags is not null then
     insert into "postgres_cache"."invalidators" default values on conflict do nothing;
-    perform "postgres_cache"."tell"(v_keys, v_tags, null, null, true);
+    perform "postgres_cache"."tell"(v_keys, v_tags, null, null);
   end if;
   return null;
 end
@@ -668,7 +719,7 @@ begin
   from appended as a;
   if v_key_prefixes is not null or v_tag_prefixes is not null then
     insert into "postgres_cache"."invalidators" default values on conflict do nothing;
-    perform "postgres_cache"."tell"(null, null, v_key_prefixes, v_tag_prefixes, true);
+    perform "postgres_cache"."tell"(null, null, v_key_prefixes, v_tag_prefixes);
   end if;
   return null;
 end
@@ -1022,66 +1073,20 @@ begin
 end
 $function$;
 
-CREATE OR REPLACE FUNCTION postgres_cache.tell(p_keys text[], p_tags text[], p_key_prefixes text[], p_tag_prefixes text[], p_hint boolean)
+CREATE OR REPLACE FUNCTION postgres_cache.tell(p_keys text[], p_tags text[], p_key_prefixes text[], p_tag_prefixes text[])
  RETURNS void
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
-declare
-  v_now bigint := (extract(epoch from clock_timestamp()) * 1000)::bigint;
-  v_txid xid8 := pg_current_xact_id();
-  v_opens bigint;
-  v_shut integer := 20;
-  v_meta "postgres_cache"."meta";
-  v_payload text;
 begin
   -- Beyond a bound, one row that says "any key" is cheaper for everyone than a list of them.
   if cardinality(p_keys) > 10000 then
     p_keys := null;
     p_key_prefixes := array[''];
   end if;
-
-  insert into "postgres_cache"."feed" (txid, keys, tags, key_prefixes, tag_prefixes)
-  values (v_txid, p_keys, p_tags, p_key_prefixes, p_tag_prefixes);
-
-  if not p_hint or current_setting('postgres_cache.act', true) = 'quiet' then
-    return;
-  end if;
-  v_opens := (select g.last_value from "postgres_cache"."hint_gate" as g);
-  -- Further ahead than it is ever shut for: a clock was set back, which must not mute hints until it catches up.
-  if v_opens - v_now between 1 and 100 then
-    return;
-  end if;
-  -- PREPARE TRANSACTION refuses after NOTIFY, and a full queue fails COMMIT: a caller must never notice us.
-  if current_setting('postgres_cache.act', true) is distinct from 'write'
-    and current_setting('max_prepared_transactions')::integer > 0 then
-    return;
-  end if;
-  if pg_notification_queue_usage() > 0.25 then
-    return;
-  end if;
-  select m.* into v_meta from "postgres_cache"."meta" as m;
-  if v_now - v_opens between 0 and 5 then
-    v_shut := least(greatest(v_shut, pg_stat_get_db_numbackends((select d.oid from pg_database as d where d.datname = current_database())) / 2), 100);
-  end if;
-  perform setval('"postgres_cache"."hint_gate"', v_now + v_shut);
-  -- It is all that is written ahead where nothing else is logged: not worth a flush at the commit of our own write.
-  if v_meta.durability = 'unlogged' and current_setting('postgres_cache.act', true) = 'write' then
-    perform set_config('synchronous_commit', 'off', true);
-  end if;
-
-  if coalesce(cardinality(p_keys), 0) + coalesce(cardinality(p_tags), 0) <= 200 then
-    v_payload := json_strip_nulls(json_build_object(
-      'a', 'postgres_cache.', 'v', 1, 'g', nullif(v_shut, 20), 'x', v_txid::text,
-      'k', p_keys, 't', p_tags, 'kp', p_key_prefixes, 'tp', p_tag_prefixes
-    ))::text;
-  end if;
-  -- A payload must be shorter than 8000 bytes (PostgreSQL: NOTIFY): "sync now" replaces a long list.
-  if v_payload is null or octet_length(v_payload) > 7900 then
-    v_payload := json_strip_nulls(json_build_object('a', 'postgres_cache.', 'v', 1, 'g', nullif(v_shut, 20), 's', 1))::text;
-  end if;
-  perform pg_notify(v_meta.channel, v_payload);
+  insert into "postgres_cache"."feed" (keys, tags, key_prefixes, tag_prefixes) values (p_keys, p_tags, p_key_prefixes, p_tag_prefixes);
+  perform "postgres_cache"."hint"(p_keys, p_tags, p_key_prefixes, p_tag_prefixes);
 end
 $function$;
 
@@ -1340,7 +1345,7 @@ declare
   v_now constant timestamptz := clock_timestamp();
   v_epoch constant float8 := extract(epoch from v_now);
 begin
-  perform set_config('lock_timeout', p_lock_timeout, true);
+  p_lock_timeout := set_config('lock_timeout', p_lock_timeout, true);
 
   if p_tokens is not null then
     -- A fill needs a token younger than both fences, and is not worth writing when the log voids it already.

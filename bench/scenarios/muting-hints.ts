@@ -3,7 +3,7 @@
 import pg from 'pg'
 import type { Address } from '../contender.ts'
 
-const CONDITION = 'if not p_hint or '
+const CONDITION = `if current_setting('postgres_cache.act', true) = 'quiet' then`
 
 export async function mutingHints<T>({ url, schema }: Address, work: () => Promise<T>): Promise<T> {
   const client = new pg.Client(url)
@@ -11,12 +11,12 @@ export async function mutingHints<T>({ url, schema }: Address, work: () => Promi
   try {
     const { rows } = await client.query<{ definition: string }>(
       `select pg_get_functiondef(p.oid) as definition
-       from pg_proc as p where p.pronamespace = $1::regnamespace and p.proname = 'tell'`,
+       from pg_proc as p where p.pronamespace = $1::regnamespace and p.proname = 'hint'`,
       [pg.escapeIdentifier(schema)],
     )
     const definition = rows[0]?.definition ?? ''
     if (!definition.includes(CONDITION)) throw new Error('the function that sends hints is not as expected')
-    await client.query(definition.replace(CONDITION, 'if true or not p_hint or '))
+    await client.query(definition.replace(CONDITION, 'if true then'))
     try {
       return await work()
     } finally {

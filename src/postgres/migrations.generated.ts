@@ -74,21 +74,22 @@ where s.server_started_at = pg_postmaster_start_time() and s.path = pg_relation_
 create sequence {{seq}} cache 10000;
 create sequence {{hint_gate}};
 
--- No index on expires_at: it would make every overwrite a non-HOT update.
+-- No index on expires_at: it would make every overwrite a non-HOT update. No CHECK: PostgreSQL plans each of them again for every statement that
+-- writes, and four cost a write of one row a tenth (0.04 of 0.41 ms, PostgreSQL 18, 2026-11-23). What calls us checks: keys have 1 to 1024 bytes,
+-- expires_at is not before fresh_until, origin is s, f or t, and one of value and bytes is null.
 create {{persistence}} table {{entries}} (
   written_by xid8 not null,
   seq bigint not null,
   created_at timestamptz not null,
   fresh_until timestamptz not null,
-  expires_at timestamptz not null check (expires_at >= fresh_until),
-  origin "char" not null check (origin in ('s', 'f', 't')),
-  key text collate "C" constraint {{name:entries_pkey}} primary key check (octet_length(key) between 1 and 1024),
+  expires_at timestamptz not null,
+  origin "char" not null,
+  key text collate "C" constraint {{name:entries_pkey}} primary key,
   as_of pg_snapshot not null,
   codec text,
   tags text[] collate "C",
   value text,
-  bytes bytea,
-  check ((value is null) <> (bytes is null))
+  bytes bytea
 ) with (
   fillfactor = 85,
   autovacuum_vacuum_scale_factor = 0.1,
@@ -219,41 +220,30 @@ as $$
 declare
   v_former constant text := coalesce(current_setting('postgres_cache.act', true), '');
 begin
-  perform set_config('postgres_cache.act', p_act, true);
+  -- Assigned: PERFORM would run a statement.
+  p_act := set_config('postgres_cache.act', p_act, true);
   return v_former;
 end
 $$;
 
--- Appends the feed row; sends a hint unless the cluster sent one just before.
+-- Sends a hint unless the cluster sent one just before.
 -- NOTIFY takes a cluster-wide lock at commit and wakes every listener, so hints are rate-gated through a sequence, which is shared memory without
 -- locks: it holds when the gate opens next. A hint shuts it for 20 ms. While writes queue at the gate, for half a millisecond for each connection to
 -- the database, because every hint costs each listener about as much (16 writers × 300/s, 32 listeners, 2 cores: the mean write took 1.8 times as
 -- long with a hint every 20 ms, and no longer with one every 80 to 160; 2026-11-23).
 -- Whoever misses a hint hears of the change in the sync that follows the last one when the gate has opened again, or in its next regular one.
-create function {{tell}}(
-  p_keys text[], p_tags text[], p_key_prefixes text[], p_tag_prefixes text[], p_hint boolean
-) returns void
+create function {{hint}}(p_keys text[], p_tags text[], p_key_prefixes text[], p_tag_prefixes text[]) returns void
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_now bigint := (extract(epoch from clock_timestamp()) * 1000)::bigint;
-  v_txid xid8 := pg_current_xact_id();
   v_opens bigint;
   v_shut integer := 20;
   v_meta {{meta}};
   v_payload text;
 begin
-  -- Beyond a bound, one row that says "any key" is cheaper for everyone than a list of them.
-  if cardinality(p_keys) > 10000 then
-    p_keys := null;
-    p_key_prefixes := array[''];
-  end if;
-
-  insert into {{feed}} (txid, keys, tags, key_prefixes, tag_prefixes)
-  values (v_txid, p_keys, p_tags, p_key_prefixes, p_tag_prefixes);
-
-  if not p_hint or current_setting('postgres_cache.act', true) = 'quiet' then
+  if current_setting('postgres_cache.act', true) = 'quiet' then
     return;
   end if;
   v_opens := (select g.last_value from {{hint_gate}} as g);
@@ -281,7 +271,7 @@ begin
 
   if coalesce(cardinality(p_keys), 0) + coalesce(cardinality(p_tags), 0) <= 200 then
     v_payload := json_strip_nulls(json_build_object(
-      'a', {{literal:address}}, 'v', 1, 'g', nullif(v_shut, 20), 'x', v_txid::text,
+      'a', {{literal:address}}, 'v', 1, 'g', nullif(v_shut, 20), 'x', pg_current_xact_id()::text,
       'k', p_keys, 't', p_tags, 'kp', p_key_prefixes, 'tp', p_tag_prefixes
     ))::text;
   end if;
@@ -293,6 +283,22 @@ begin
 end
 $$;
 
+-- Appends the feed row, and sends a hint.
+create function {{tell}}(p_keys text[], p_tags text[], p_key_prefixes text[], p_tag_prefixes text[]) returns void
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- Beyond a bound, one row that says "any key" is cheaper for everyone than a list of them.
+  if cardinality(p_keys) > 10000 then
+    p_keys := null;
+    p_key_prefixes := array[''];
+  end if;
+  insert into {{feed}} (keys, tags, key_prefixes, tag_prefixes) values (p_keys, p_tags, p_key_prefixes, p_tag_prefixes);
+  perform {{hint}}(p_keys, p_tags, p_key_prefixes, p_tag_prefixes);
+end
+$$;
+
 -- A row that is inserted replaces nothing, so nobody can hold an older value of it: inserts tell nobody.
 -- Rows that expired over a minute ago are left out; within that minute the clocks of others may still disagree.
 create function {{entries_updated}}() returns trigger
@@ -301,16 +307,23 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_keys text[];
-  v_live boolean;
+  v_key_prefixes text[];
+  v_opens bigint;
 begin
   if current_setting('postgres_cache.act', true) = 'restamp' then
     return null;
   end if;
-  select array_agg(o.key), bool_or(o.expires_at > clock_timestamp()) into v_keys, v_live
+  -- As tell(), but in one statement: every write comes here.
+  insert into {{feed}} (keys, key_prefixes)
+  select case when count(*) <= 10000 then array_agg(o.key) end, case when count(*) > 10000 then array[''] end
   from replaced as o
-  where o.expires_at > clock_timestamp() - interval '1 minute';
-  if v_keys is not null then
-    perform {{tell}}(v_keys, null, null, null, v_live);
+  where o.expires_at > clock_timestamp() - interval '1 minute'
+  having count(*) > 0
+  returning keys, key_prefixes, (select g.last_value from {{hint_gate}} as g) into v_keys, v_key_prefixes, v_opens;
+  -- Null: nothing was appended. hint() looks at the gate itself; that it is mostly shut is seen here without a call.
+  if v_opens - (extract(epoch from clock_timestamp()) * 1000)::bigint not between 1 and 100
+    and exists (select from replaced as o where o.expires_at > clock_timestamp()) then
+    perform {{hint}}(v_keys, null, v_key_prefixes, null);
   end if;
   return null;
 end
@@ -343,7 +356,7 @@ begin
   where o.expires_at > clock_timestamp() - interval '1 minute'
     and pg_visible_in_snapshot(o.written_by, (select s.removal_fence from {{state}} as s));
   if v_keys is not null then
-    perform {{tell}}(v_keys, null, null, null, true);
+    perform {{tell}}(v_keys, null, null, null);
   end if;
   return null;
 end
@@ -380,7 +393,7 @@ begin
   from appended as a;
   if v_keys is not null or v_tags is not null then
     insert into {{invalidators}} default values on conflict do nothing;
-    perform {{tell}}(v_keys, v_tags, null, null, true);
+    perform {{tell}}(v_keys, v_tags, null, null);
   end if;
   return null;
 end
@@ -403,7 +416,7 @@ begin
   from appended as a;
   if v_key_prefixes is not null or v_tag_prefixes is not null then
     insert into {{invalidators}} default values on conflict do nothing;
-    perform {{tell}}(null, null, v_key_prefixes, v_tag_prefixes, true);
+    perform {{tell}}(null, null, v_key_prefixes, v_tag_prefixes);
   end if;
   return null;
 end
@@ -538,10 +551,8 @@ begin
   if v_state.world::text is distinct from p_world then
     raise exception 'postgres-cache: the world has changed' using errcode = 'PCW01';
   end if;
-  perform {{act}}('write');
-  if (select m.durability from {{meta}} as m) = 'logged' then
-    perform set_config('synchronous_commit', 'on', true);
-  end if;
+  perform {{act}}('write'), case when m.durability = 'logged' then set_config('synchronous_commit', 'on', true) end
+  from {{meta}} as m;
   return v_state;
 end
 $$;
@@ -585,7 +596,7 @@ declare
   v_now constant timestamptz := clock_timestamp();
   v_epoch constant float8 := extract(epoch from v_now);
 begin
-  perform set_config('lock_timeout', p_lock_timeout, true);
+  p_lock_timeout := set_config('lock_timeout', p_lock_timeout, true);
 
   if p_tokens is not null then
     -- A fill needs a token younger than both fences, and is not worth writing when the log voids it already.
