@@ -72,7 +72,7 @@ describe('exportMetrics', () => {
     })
     expect(
       valueOf(metrics.get('postgres_cache.call.duration'), { service: 'test', call: 'load' }),
-    ).toMatchObject({ count: 1 })
+    ).toMatchObject({ count: 1, sum: stats.durations.load.sum / 1000 })
     expect(
       valueOf(metrics.get('postgres_cache.statement.keys'), { service: 'test', statement: 'write' }),
     ).toMatchObject({ count: 3, sum: 102, max: 100 })
