@@ -10,6 +10,9 @@ import {
 import { afterAll, describe, expect, it } from 'vitest'
 import { type CallTrace, PostgresCache, type StatementTrace } from '../../src/index.ts'
 import { CALL_TRACES, STATEMENT_TRACE } from '../../src/channels.ts'
+import { systemClock } from '../../src/core/clock.ts'
+import { Reporter } from '../../src/events.ts'
+import { Timing } from '../../src/timing.ts'
 import { allocated } from '../allocated.ts'
 import { createDatabase } from '../database.ts'
 
@@ -130,12 +133,20 @@ describe('outcomes', () => {
 })
 
 describe('while nobody has subscribed', () => {
-  it('looking at a channel is all that is done, and it allocates nothing', async () => {
-    const look = (): boolean =>
-      STATEMENT_TRACE.hasSubscribers || Object.values(CALL_TRACES).some((trace) => trace.hasSubscribers)
-    expect(look()).toBe(false)
-    expect(
-      await allocated(() => CALL_TRACES.get.hasSubscribers || STATEMENT_TRACE.hasSubscribers),
-    ).toBeLessThan(1)
+  it('whether a call is to be traced or timed is found out without allocating anything', async () => {
+    const timing = new Timing(systemClock, new Reporter())
+    expect(STATEMENT_TRACE.hasSubscribers).toBe(false)
+    expect(await allocated(() => timing.wants('get') || STATEMENT_TRACE.hasSubscribers)).toBeLessThan(1)
+  })
+
+  it('a subscriber is noticed', () => {
+    const timing = new Timing(systemClock, new Reporter())
+    const wants = (): boolean[] => Array.from({ length: 3 }, () => timing.wants('get'))
+    expect(wants()).toEqual([true, false, false])
+    const listen = (): void => {}
+    CALL_TRACES.get.asyncEnd.subscribe(listen)
+    expect(wants()).toEqual([true, true, true])
+    CALL_TRACES.get.asyncEnd.unsubscribe(listen)
+    expect(wants()).toEqual([false, false, false])
   })
 })
