@@ -1,5 +1,5 @@
-// Every figure of stats() as a metric, described once for whatever it is exported to. Names and units are OpenTelemetry's; its exporter for
-// Prometheus makes the same of them as promName().
+// Every figure of stats() as a metric, described once for whatever it is exported to. Names and units are OpenTelemetry's; what Prometheus
+// makes of them is in prometheus.ts.
 
 import type { CacheStats } from './contract.ts'
 import { type Histogram, KEY_BOUNDS, MS_BOUNDS } from './core/histogram.ts'
