@@ -16,21 +16,22 @@ import {
   type ServerState,
 } from './postgres/migrate.ts'
 import { createNames, type Names } from './postgres/names.ts'
-import { createPool } from './postgres/pool.ts'
+import { createPool, type ManagedPool } from './postgres/pool.ts'
 import { createStatements } from './postgres/statements.ts'
 import { readStatus, type StoreStatus } from './postgres/status.ts'
 import { Sweeper } from './postgres/sweeper.ts'
 
 export type { StoreStatus, TableStatus, WorldStatus } from './postgres/status.ts'
 
-interface SchemaAccess {
+export interface SchemaAccess {
   readonly driver: Driver
   readonly names: Names
   readonly options: ResolvedOptions
+  readonly pool: ManagedPool
 }
 
 /** Runs `work` on a connection that is closed afterwards. A failure names the operation. */
-async function withSchema<T>(
+export async function withSchema<T>(
   operation: string,
   given: CacheOptions,
   work: (access: SchemaAccess) => Promise<T>,
@@ -39,7 +40,7 @@ async function withSchema<T>(
   const names = createNames({ schema: options.schema, prefix: options.schemaPrefix })
   const pool = createPool(options.pool, options.queryTimeoutMs, () => {})
   try {
-    return await work({ driver: new Driver(pool, options), names, options })
+    return await work({ driver: new Driver(pool, options), names, options, pool })
   } catch (error) {
     throw toCacheError(error, operation)
   } finally {

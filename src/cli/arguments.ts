@@ -4,14 +4,14 @@ import { parseArgs } from 'node:util'
 import { nearest } from '../core/nearest.ts'
 import type { CacheOptions } from '../options.ts'
 
-export type CommandName = 'migrate' | 'sql' | 'status' | 'prune' | 'drop'
+export type CommandName = 'migrate' | 'sql' | 'status' | 'doctor' | 'prune' | 'drop'
 
 export interface Command {
   readonly name: CommandName | 'help' | 'version'
   readonly options: CacheOptions
   /** `drop` without asking. */
   readonly yes: boolean
-  /** `status` for programs. */
+  /** `status` and `doctor` for programs. */
   readonly json: boolean
 }
 
@@ -20,6 +20,7 @@ export class UsageError extends Error {}
 
 const OPTIONS = {
   url: { type: 'string' },
+  'session-url': { type: 'string' },
   schema: { type: 'string' },
   prefix: { type: 'string' },
   channel: { type: 'string' },
@@ -38,6 +39,7 @@ const TAKES: Readonly<Record<CommandName, readonly OptionName[]>> = {
   migrate: [...WHERE, 'channel', 'durability'],
   sql: ['schema', 'prefix', 'channel', 'durability'],
   status: [...WHERE, 'json'],
+  doctor: [...WHERE, 'session-url', 'channel', 'json'],
   prune: WHERE,
   drop: [...WHERE, 'yes'],
 }
@@ -61,6 +63,7 @@ export function parseArguments(args: readonly string[], environment: NodeJS.Proc
 
   const options = {
     connectionString: values.url ?? (environment['DATABASE_URL'] || undefined),
+    sessionConnectionString: values['session-url'],
     schema: values.schema,
     schemaPrefix: values.prefix,
     notifyChannel: values.channel,

@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs'
 import { CacheError } from '../core/errors.ts'
+import { examine } from '../examination.ts'
 import type { CacheOptions } from '../options.ts'
 import {
   inspectSchema,
@@ -13,6 +14,7 @@ import {
 } from '../schema.ts'
 import { type Command, type CommandName, UsageError } from './arguments.ts'
 import { confirm } from './confirm.ts'
+import { diagnose, renderFindings } from './diagnosis.ts'
 import { formatMany } from './figures.ts'
 import { HELP } from './help.ts'
 import { renderStatus } from './status-text.ts'
@@ -23,6 +25,7 @@ const COMMANDS: Readonly<Record<CommandName | 'help' | 'version', Run>> = {
   migrate,
   sql,
   status,
+  doctor,
   prune,
   drop,
   help: async () => print(HELP),
@@ -54,6 +57,12 @@ async function sql({ options }: Command): Promise<number> {
 async function status({ options, json }: Command): Promise<number> {
   const found = await readStoreStatus(options)
   return print(json ? JSON.stringify(found, null, 2) : renderStatus(found))
+}
+
+async function doctor({ options, json }: Command): Promise<number> {
+  const findings = diagnose(await examine(options))
+  print(json ? JSON.stringify(findings, null, 2) : renderFindings(findings))
+  return findings.some(({ verdict }) => verdict === 'problem') ? 1 : 0
 }
 
 async function prune({ options }: Command): Promise<number> {

@@ -6,6 +6,7 @@ Usage
   postgres-cache migrate    installs the schema or upgrades it, breaking steps included
   postgres-cache sql        prints the SQL that installs it, for migration tools
   postgres-cache status     shows version, sizes, housekeeping and who is connected
+  postgres-cache doctor     looks for what keeps a cache here from working well
   postgres-cache prune      removes expired and invalidated entries now
   postgres-cache drop       removes everything that migrate has created
 
@@ -21,10 +22,11 @@ For migrate and sql
                             logged: entries survive it
 
 For one command
-  --json                    status for programs: bytes, milliseconds, transactions
+  --session-url <url>       doctor: the address that sessionConnectionString would have
+  --json                    status and doctor for programs: bytes, milliseconds, transactions
   --yes                     drop without asking
 
   -h, --help                prints this
   -v, --version             prints the version of the package
 
-Exit codes: 0 done, 1 failed or declined, 2 wrong usage.`
+Exit codes: 0 done, 1 failed, declined, or a problem found, 2 wrong usage.`

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The command `postgres-cache`. Exit codes: 0 done, 1 failed or declined, 2 wrong usage.
+// The command `postgres-cache`. Exit codes: 0 done, 1 failed, declined, or a problem found, 2 wrong usage.
 
 import { isCacheError } from '../core/errors.ts'
 import { parseArguments, UsageError } from './arguments.ts'

@@ -64,6 +64,7 @@ export class Session {
   #backoffMs = FIRST_BACKOFF_MS
   #retry: NodeJS.Timeout | undefined
   #lostAt = 0
+  #isPooled = false
   #underWay = 0
 
   constructor(options: SessionOptions) {
@@ -72,6 +73,11 @@ export class Session {
 
   get state(): SessionState {
     return this.#state
+  }
+
+  /** Whether a pooler stands between: it answers with process ids of its own making. */
+  get isPooled(): boolean {
+    return this.#isPooled
   }
 
   /** The first connection. Rejects when it cannot be opened, and goes on trying in the background. */
@@ -127,12 +133,9 @@ export class Session {
         this.#run(client, { text: `listen ${quoteIdentifier(channel)}` }),
       ])
       const heard = this.#hearNonce(client)
-      // A pooler answers with a process id of its own making.
-      if (backend?.[0] === String(client.processID)) {
-        await this.#run(client, { text: 'select pg_notify($1, $2)', values: [channel, heard.payload] })
-      } else {
-        await this.#options.notify(heard.payload)
-      }
+      this.#isPooled = backend?.[0] !== String(client.processID)
+      if (this.#isPooled) await this.#options.notify(heard.payload)
+      else await this.#run(client, { text: 'select pg_notify($1, $2)', values: [channel, heard.payload] })
       const hears = await heard.arrived
       if (hears) await Promise.all(SERVER_KEEPALIVES.split('; ').map((text) => this.#run(client, { text })))
       if (this.#state !== 'connecting') throw new Error('the session was closed')

@@ -1,4 +1,4 @@
-// A PgBouncer in transaction mode in front of a server.
+// A PgBouncer in front of a server.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -26,7 +26,10 @@ export class PgBouncer implements AsyncDisposable {
   }
 
   /** Any database of the server of this address; at most `connections` to each. */
-  static async before(serverUrl: string, { connections }: { connections: number }): Promise<PgBouncer> {
+  static async before(
+    serverUrl: string,
+    { connections, mode = 'transaction' }: { connections: number; mode?: 'transaction' | 'session' },
+  ): Promise<PgBouncer> {
     const { hostname, port: serverPort, username, password } = new URL(serverUrl)
     const user = `user=${username}${password === '' ? '' : ` password=${password}`}`
     const folder = new GuardedFolder(serverAccount())
@@ -42,7 +45,7 @@ listen_addr = ${HOST}
 listen_port = ${port}
 unix_socket_dir =
 auth_type = any
-pool_mode = transaction
+pool_mode = ${mode}
 default_pool_size = ${connections}
 max_client_conn = 200
 logfile = ${log}

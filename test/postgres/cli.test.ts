@@ -1,39 +1,16 @@
-// The built command as a process. `npm test` builds it first.
-
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
-import { fileURLToPath } from 'node:url'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { PostgresCache } from '../../src/index.ts'
 import type { StoreStatus } from '../../src/schema.ts'
 import { createDatabase } from '../database.ts'
-
-const COMMAND = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+import { COMMAND, type Outcome, runCommand } from '../run-command.ts'
 
 const database = await createDatabase()
 const connectionString = database.url
 
-interface Outcome {
-  readonly code: number
-  readonly stdout: string
-  readonly stderr: string
-}
-
-async function runWith(environment: Record<string, string>, ...args: string[]): Promise<Outcome> {
-  const child = spawn(process.execPath, [COMMAND, ...args], {
-    env: { PATH: process.env['PATH'], ...environment },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  const [stdout, stderr, [code]] = await Promise.all([
-    text(child.stdout),
-    text(child.stderr),
-    once(child, 'close') as Promise<[number]>,
-  ])
-  return { code, stdout, stderr }
-}
-
-const run = (...args: string[]): Promise<Outcome> => runWith({ DATABASE_URL: connectionString }, ...args)
+const run = (...args: string[]): Promise<Outcome> => runCommand({ DATABASE_URL: connectionString }, ...args)
 
 async function readStatus(...args: string[]): Promise<StoreStatus> {
   const { stdout } = await run('status', '--json', ...args)
@@ -90,7 +67,16 @@ describe('migrate', () => {
 
 describe('sql', () => {
   it('prints what migrate runs, and needs no server', async () => {
-    const { code, stdout } = await runWith({}, 'sql', '--schema', 'shop', '--prefix', 'eu_', '--channel', 'c')
+    const { code, stdout } = await runCommand(
+      {},
+      'sql',
+      '--schema',
+      'shop',
+      '--prefix',
+      'eu_',
+      '--channel',
+      'c',
+    )
     expect(code).toBe(0)
     expect(stdout).toBe(
       PostgresCache.migrationSql({ schema: 'shop', schemaPrefix: 'eu_', notifyChannel: 'c' }),
@@ -262,7 +248,7 @@ describe('the command', () => {
     const environment = { PGHOST: hostname, PGPORT: port, PGUSER: username, PGDATABASE: pathname.slice(1) }
     const password = new URL(connectionString).password
     expect(
-      (await runWith({ ...environment, PGPASSWORD: decodeURIComponent(password) }, 'migrate')).code,
+      (await runCommand({ ...environment, PGPASSWORD: decodeURIComponent(password) }, 'migrate')).code,
     ).toBe(0)
     expect(await PostgresCache.schemaIsCurrent({ connectionString })).toBe(true)
   })
