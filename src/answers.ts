@@ -2,7 +2,7 @@
 // report that each outcome makes.
 
 import { abortable } from './abortable.ts'
-import { decodeValue, encodeValue, type EncodedValue } from './codecs/values.ts'
+import { decodeStored, encodeValue, type EncodedValue } from './codecs/values.ts'
 import { Connection } from './connection.ts'
 import { isCacheError } from './core/errors.ts'
 import type { Entry, ListedEntry, StoredEntry } from './core/entry.ts'
@@ -185,12 +185,11 @@ export class Answers {
   }
 
   encodeValue(key: string, value: unknown): EncodedValue {
-    const { codec, maxValueBytes } = this.#parts.options
-    return encodeValue(codec, value, { key, maxValueBytes })
+    return encodeValue(this.#parts.options, key, value)
   }
 
   toEntry<T>(stored: ListedEntry): Entry<T> | undefined {
-    const value = this.#decodeStored(stored)
+    const value = this.decodeStored(stored)
     if (value === undefined) return undefined
     const { key, version, tags, createdAt, freshMs, keepMs } = stored
     return {
@@ -217,9 +216,10 @@ export class Answers {
     return this.answer(key, entry?.graced === true ? entry : undefined, 'stale')
   }
 
-  #decodeStored(stored: StoredEntry): unknown {
+  /** Undefined for what cannot be decoded here. */
+  decodeStored(stored: Pick<StoredEntry, 'key' | 'text' | 'bytes' | 'codec'>): unknown {
     try {
-      return decodeValue(this.#parts.options.codec, stored)
+      return decodeStored(this.#parts.options, stored)
     } catch (error) {
       return this.#reportUndecodable(error)
     }

@@ -1,7 +1,6 @@
 // add, take, increment, compareAndSet: one statement each, decided where the row is. They wait their turn among the other writes of their key.
 
 import type { Answers } from './answers.ts'
-import { decodeValue } from './codecs/values.ts'
 import { invalid } from './core/check.ts'
 import type { Version } from './core/entry.ts'
 import { assertKey } from './core/key.ts'
@@ -61,18 +60,16 @@ export class Atomics {
   }
 
   async take(key: string, options: CallOptions | undefined): Promise<unknown> {
-    const { writer, atomicStore, reporter, options: defaults } = this.#parts
+    const { writer, atomicStore, reporter } = this.#parts
     assertKey(key)
     const taken = await this.#answers.send(options, () =>
       writer.changeAtomically(key, (world, lockTimeoutMs) => atomicStore.take(world, lockTimeoutMs, key)),
     )
-    if (taken === null) {
-      reporter.missed(key)
-      return undefined
-    }
-    reporter.hit(key, 'store')
-    reporter.report('deleted', { key })
-    return decodeValue(defaults.codec, taken)
+    const value = taken === null ? undefined : this.#answers.decodeStored({ key, ...taken })
+    if (value === undefined) reporter.missed(key)
+    else reporter.hit(key, 'store')
+    if (taken !== null) reporter.report('deleted', { key })
+    return value
   }
 }
 

@@ -121,7 +121,8 @@ export interface CacheOptions extends LoadOptions {
    */
   readonly migrate?: boolean | undefined
   /**
-   * Encodes every value that is not a Uint8Array. Entries of a codec that a reader does not have are misses.
+   * Encodes values. Entries of a codec that a reader does not have are misses, with an `error` event. `compressed()` and
+   * `encrypted()` make such codecs.
    * @default JSON
    */
   readonly codec?: Codec | undefined

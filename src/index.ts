@@ -22,7 +22,9 @@ export type { Entry } from './core/entry.ts'
 export type { Histogram } from './core/histogram.ts'
 export type { CallTrace, StatementTrace, TimedCall } from './channels.ts'
 export type { CacheMeasures, StatementFigures } from './measures.ts'
-export type { Codec } from './codecs/codec.ts'
+export type { Codec, CodecContext } from './codecs/codec.ts'
+export { compressed, type CompressionOptions } from './codecs/compressed.ts'
+export { encrypted, type EncryptionOptions } from './codecs/encrypted.ts'
 export type {
   CacheCounters,
   CacheEvents,

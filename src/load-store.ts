@@ -1,7 +1,6 @@
 // What a load finds in the store and leaves there, and what may be served in the place of a value that cannot be had.
 
-import type { Codec } from './codecs/codec.ts'
-import { decodeValue, encodeValue, type EncodedValue } from './codecs/values.ts'
+import { decodeStored, encodeValue, type EncodedValue, type ValueOptions } from './codecs/values.ts'
 import type { Clock } from './core/clock.ts'
 import type { StoredEntry } from './core/entry.ts'
 import { isCacheError } from './core/errors.ts'
@@ -32,8 +31,7 @@ export interface LoadStoreOptions {
   readonly local: LocalView
   readonly reporter: Reporter
   readonly clock: Clock
-  readonly codec: Codec
-  readonly maxValueBytes: number
+  readonly values: ValueOptions
   readonly mode: ValueMode
   readonly localTtlMs: number
 }
@@ -103,8 +101,7 @@ export class LoadStore {
 
   // What was not modified is stored as it is, and fenced like anything that is loaded.
   #encode({ key, present }: Miss, { value, isUnmodified }: Loaded): EncodedValue {
-    const { codec, maxValueBytes } = this.#options
-    if (!isUnmodified || present === null) return encodeValue(codec, value, { key, maxValueBytes })
+    if (!isUnmodified || present === null) return encodeValue(this.#options.values, key, value)
     const { text, bytes } = present
     return {
       text,
@@ -121,7 +118,7 @@ export class LoadStore {
   /** What cannot be decoded here is a miss and an event. */
   #decode(entry: StoredEntry): { readonly value: unknown } | null {
     try {
-      return { value: decodeValue(this.#options.codec, entry) }
+      return { value: decodeStored(this.#options.values, entry) }
     } catch (error) {
       if (!isCacheError(error)) throw error
       this.#options.reporter.report('error', { error, operation: 'decode' })

@@ -278,7 +278,7 @@ export class NullCache implements Cache {
 
   #encode(entry: SetEntry, options: SetOptions | undefined): void {
     const { key, value } = resolveSetEntry(entry, options, this.#options)
-    encodeValue(this.#options.codec, value, { key, maxValueBytes: this.#options.maxValueBytes })
+    encodeValue(this.#options, key, value)
     options?.signal?.throwIfAborted()
   }
 }

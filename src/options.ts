@@ -204,8 +204,11 @@ function resolveCodec(given: unknown): Codec {
   if (given === jsonCodec) return jsonCodec
   if (!isCodec(given)) throw invalid('codec', 'an object with `id`, `encode` and `decode`', given)
   const isOwn = given.id !== jsonCodec.id && given.id !== bytesCodec.id
-  if (isOwn && given.id !== '' && given.id.isWellFormed() && !given.id.includes('\0')) return given
-  throw invalid('codec.id', "a non-empty string of its own, neither 'json' nor 'bytes'", given.id)
+  if (!isOwn || given.id === '' || !given.id.isWellFormed() || given.id.includes('\0'))
+    throw invalid('codec.id', "a non-empty string of its own, neither 'json' nor 'bytes'", given.id)
+  if (given.bytes !== undefined) checkOneOf(given.bytes, 'codec.bytes', ['as-is', 'encoded'])
+  if (given.plain !== undefined) checkOneOf(given.plain, 'codec.plain', ['read', 'refuse'])
+  return given
 }
 
 function isCodec(given: unknown): given is Codec {

@@ -1,9 +1,11 @@
 // The cache inside a transaction of the caller's: what is done here commits or rolls back with it. After the commit this process sees its own
 // changes at once, because what they touch goes past the local cache until a sync has seen the transaction end.
 
-import { decodeValue, encodeValue } from './codecs/values.ts'
+import { decodeStored, encodeValue } from './codecs/values.ts'
 import type { TransactionCache } from './contract.ts'
+import { isCacheError } from './core/errors.ts'
 import { assertKey, assertPrefix, assertTags } from './core/key.ts'
+import type { Reporter } from './events.ts'
 import type { Targets } from './memory/bypass.ts'
 import { type EntryOptions, type ResolvedOptions, resolveSetEntry } from './options.ts'
 import type { TransactionStore } from './postgres/transactions.ts'
@@ -12,29 +14,42 @@ import { toEntryWrite } from './write.ts'
 
 const NOTHING: Targets = { keys: [], tags: [], keyPrefixes: [], tagPrefixes: [] }
 
+export interface TransactionParts {
+  readonly sync: Sync
+  readonly reporter: Reporter
+  readonly options: ResolvedOptions
+}
+
 export class Transaction implements TransactionCache {
   readonly #store: TransactionStore
   readonly #sync: Sync
+  readonly #reporter: Reporter
   readonly #options: ResolvedOptions
 
-  constructor(store: TransactionStore, sync: Sync, options: ResolvedOptions) {
+  constructor(store: TransactionStore, { sync, reporter, options }: TransactionParts) {
     this.#store = store
     this.#sync = sync
+    this.#reporter = reporter
     this.#options = options
   }
 
   async get<T = unknown>(key: string): Promise<T | undefined> {
     assertKey(key)
     const stored = await this.#store.read(key)
-    return stored === null ? undefined : (decodeValue(this.#options.codec, stored) as T)
+    if (stored === null) return undefined
+    try {
+      return decodeStored(this.#options, { key, ...stored }) as T
+    } catch (error) {
+      // A miss, as everywhere: another release may have stored it.
+      if (!isCacheError(error)) throw error
+      this.#reporter.report('error', { error, operation: 'decode' })
+      return undefined
+    }
   }
 
   async set(key: string, value: unknown, options?: EntryOptions): Promise<void> {
     const entry = resolveSetEntry([key, value], options, this.#options)
-    const encoded = encodeValue(this.#options.codec, value, {
-      key,
-      maxValueBytes: this.#options.maxValueBytes,
-    })
+    const encoded = encodeValue(this.#options, key, value)
     this.#follow(await this.#store.set(toEntryWrite(key, encoded, entry, null)), { ...NOTHING, keys: [key] })
   }
 

@@ -79,13 +79,9 @@ export function wire(options: ResolvedOptions, clock: Clock): Parts {
   const reads = new Flights<LocalEntry | null>()
   const loadFlights = new Flights<LoadResult>()
   const local = createLocal(options, clock, reporter, [reads, loadFlights])
-  const mode = resolveValueMode(options.local === false ? 'clone' : options.local.values, (content, codec) =>
-    decodeValue(
-      options.codec,
-      typeof content === 'string'
-        ? { text: content, bytes: null, codec }
-        : { text: null, bytes: content, codec },
-    ),
+  const mode = resolveValueMode(
+    options.local === false ? 'clone' : options.local.values,
+    (content, codec, key) => decodeValue(options, key, codec, content),
   )
   const localTtlMs = options.local === false ? Infinity : (options.local.ttlMs ?? Infinity)
 
@@ -128,8 +124,7 @@ export function wire(options: ResolvedOptions, clock: Clock): Parts {
     local,
     reporter,
     clock,
-    codec: options.codec,
-    maxValueBytes: options.maxValueBytes,
+    values: options,
     mode,
     localTtlMs,
   })
@@ -168,7 +163,8 @@ export function wire(options: ResolvedOptions, clock: Clock): Parts {
     scan: new Scan(store, gate, local),
     connection,
     watches: new Watches(driver, names),
-    beginTransaction: async (tx) => new Transaction(await TransactionStore.begin(tx, names), sync, options),
+    beginTransaction: async (tx) =>
+      new Transaction(await TransactionStore.begin(tx, names), { sync, reporter, options }),
   }
 }
 

@@ -1,11 +1,11 @@
 // Chooses how a value is stored: bytes raw, everything else through the configured codec. JSON goes into the text
-// column without a codec id, where SQL can read and write it; readers of any codec understand both.
+// column without a codec id, where SQL can read and write it; readers of any codec understand both, unless it refuses what it has not written.
 
 import { isUint8Array } from 'node:util/types'
 import { CacheError } from '../core/errors.ts'
 import type { StoredEntry } from '../core/entry.ts'
 import { bytesCodec } from './bytes.ts'
-import type { Codec } from './codec.ts'
+import type { Codec, CodecContext } from './codec.ts'
 import { jsonCodec } from './json.ts'
 
 /** A value as its row holds it: exactly one of `text` and `bytes` is set. */
@@ -17,19 +17,18 @@ export interface EncodedValue {
   readonly size: number
 }
 
-export interface EncodeLimits {
-  readonly key: string
+export interface ValueOptions {
+  readonly codec: Codec
   readonly maxValueBytes: number
+  readonly schema: string
+  readonly schemaPrefix: string
 }
 
 /** Throws `invalid-value` or `value-too-large`, naming the key. */
-export function encodeValue(
-  codec: Codec,
-  value: unknown,
-  { key, maxValueBytes }: EncodeLimits,
-): EncodedValue {
-  const used = isUint8Array(value) ? bytesCodec : codec
-  const encoded = encode(used, value, key)
+export function encodeValue(options: ValueOptions, key: string, value: unknown): EncodedValue {
+  const { codec, maxValueBytes } = options
+  const used = isUint8Array(value) && codec.bytes !== 'encoded' ? bytesCodec : codec
+  const encoded = encode(used, value, contextOf(options, key))
   const size = typeof encoded === 'string' ? Buffer.byteLength(encoded) : encoded.byteLength
   if (size > maxValueBytes) {
     const message = `The value of key ${JSON.stringify(key)} takes ${size} bytes: more than \`maxValueBytes\`, ${maxValueBytes}`
@@ -39,40 +38,60 @@ export function encodeValue(
   return { text: encoded, bytes: null, codec: used === jsonCodec ? null : used.id, size }
 }
 
+/** As decodeValue, of a row. */
+export function decodeStored(
+  options: ValueOptions,
+  { key, text, bytes, codec }: Pick<StoredEntry, 'key' | 'text' | 'bytes' | 'codec'>,
+): unknown {
+  return decodeValue(options, key, codec, text ?? bytes ?? '')
+}
+
 /** Throws `invalid-value` for an entry of a codec that this process does not have, or that does not decode. */
-export function decodeValue(codec: Codec, stored: Pick<StoredEntry, 'text' | 'bytes' | 'codec'>): unknown {
-  const used = codecOf(stored.codec, codec)
+export function decodeValue(
+  options: ValueOptions,
+  key: string,
+  codec: string | null,
+  content: string | Uint8Array,
+): unknown {
+  const used = codecOf(codec, options.codec)
   if (used === undefined) {
-    throw new CacheError(
-      'invalid-value',
-      `The entry was written by codec '${stored.codec}', which is not configured here`,
-    )
+    const by = codec === null ? 'without a codec' : `by codec '${codec}'`
+    throw new CacheError('invalid-value', `The entry was written ${by}, which is not configured here`, {
+      key,
+    })
   }
   try {
-    return used.decode(stored.text ?? stored.bytes ?? '')
+    return used.decode(content, contextOf(options, key))
   } catch (cause) {
-    throw new CacheError('invalid-value', `Codec '${used.id}' cannot decode the entry`, { cause })
+    throw new CacheError('invalid-value', `Codec '${used.id}' cannot decode the entry`, { key, cause })
   }
+}
+
+function contextOf({ schema, schemaPrefix }: ValueOptions, key: string): CodecContext {
+  return { key, schema, schemaPrefix }
 }
 
 function codecOf(id: string | null, configured: Codec): Codec | undefined {
+  if (id === configured.id) return configured
+  if (configured.plain === 'refuse') return undefined
   if (id === null) return jsonCodec
-  if (id === bytesCodec.id) return bytesCodec
-  return id === configured.id ? configured : undefined
+  return id === bytesCodec.id ? bytesCodec : undefined
 }
 
-function encode(codec: Codec, value: unknown, key: string): string | Uint8Array {
-  const encoded = attempt(codec, value, key)
+function encode(codec: Codec, value: unknown, context: CodecContext): string | Uint8Array {
+  const { key } = context
+  const encoded = attempt(codec, value, context)
   if (codec === jsonCodec || isUint8Array(encoded)) return encoded
   if (typeof encoded === 'string' && encoded.isWellFormed() && !encoded.includes('\0')) return encoded
   throw refusal(key, `codec '${codec.id}' must return bytes, or well-formed text without NUL`)
 }
 
-function attempt(codec: Codec, value: unknown, key: string): string | Uint8Array {
+function attempt(codec: Codec, value: unknown, context: CodecContext): string | Uint8Array {
+  const { key } = context
   // For every codec: undefined is how a miss looks, so it can never be a value.
   if (value === undefined) throw refusal(key, 'undefined means a miss; use null for "nothing there"')
   try {
-    return codec.encode(value)
+    return codec.encode(value, context)
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw refusal(key, reason, cause)

@@ -5,12 +5,14 @@
 // freeze  holds the decoded value, deep-frozen, and shares it
 // share   holds the decoded value and shares it as it is: a caller that changes it changes it for all
 
-import type { StoredContent } from '../core/entry.ts'
+import type { StoredContent, StoredEntry } from '../core/entry.ts'
 import { bufferBytes, stringBytes, ValueMeter } from './heap-bytes.ts'
 
 export type Values = 'clone' | 'freeze' | 'share'
 
-export type Decode = (content: string | Uint8Array, codec: string | null) => unknown
+export type Decode = (content: string | Uint8Array, codec: string | null, key: string) => unknown
+
+type KeyedContent = StoredContent & Pick<StoredEntry, 'key'>
 
 export interface Held {
   readonly held: unknown
@@ -19,8 +21,8 @@ export interface Held {
 }
 
 export interface ValueMode {
-  toLocal(content: StoredContent): Held
-  fromLocal(entry: Pick<Held, 'held' | 'encoded'> & Pick<StoredContent, 'codec'>): unknown
+  toLocal(content: KeyedContent): Held
+  fromLocal(entry: Pick<Held, 'held' | 'encoded'> & Pick<KeyedContent, 'key' | 'codec'>): unknown
 }
 
 export function resolveValueMode(values: Values, decode: Decode): ValueMode {
@@ -36,10 +38,10 @@ export function resolveValueMode(values: Values, decode: Decode): ValueMode {
   }
   return {
     toLocal: holders[values],
-    fromLocal: ({ held, encoded, codec }) => {
+    fromLocal: ({ held, encoded, codec, key }) => {
       if (!encoded) return held
       // A codec may hand out views of what it is given, so bytes are copied before they are decoded.
-      return decode(typeof held === 'string' ? held : Buffer.from(held as Uint8Array), codec)
+      return decode(typeof held === 'string' ? held : Buffer.from(held as Uint8Array), codec, key)
     },
   }
 }
@@ -50,8 +52,8 @@ function holdEncoded({ text, bytes }: StoredContent): Held {
   return { held: copy, encoded: true, bytes: bufferBytes(copy) }
 }
 
-function decodeContent({ text, bytes, codec }: StoredContent, decode: Decode): unknown {
-  return decode(text ?? copyOf(bytes ?? new Uint8Array()), codec)
+function decodeContent({ text, bytes, codec, key }: KeyedContent, decode: Decode): unknown {
+  return decode(text ?? copyOf(bytes ?? new Uint8Array()), codec, key)
 }
 
 /** A driver's buffers are slices of what it read from the socket, and would keep all of that alive. */

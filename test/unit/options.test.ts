@@ -229,6 +229,8 @@ describe('resolveOptions', () => {
     ['codec.id', { id: 'json', encode: String, decode: String }],
     ['codec.id', { id: 'bytes', encode: String, decode: String }],
     ['codec.id', { id: 'a\0', encode: String, decode: String }],
+    ['codec.bytes', { id: 'a', bytes: 'some', encode: String, decode: String }],
+    ['codec.plain', { id: 'a', plain: true, encode: String, decode: String }],
   ])('refuses %s: %o', (option, value) => {
     expect(() => resolveAny(nest(option, value))).toThrow(
       expect.objectContaining({

@@ -2,10 +2,12 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { jsonCodec } from '../../../src/codecs/json.ts'
 
+const anywhere = { key: 'k', schema: 's', schemaPrefix: '' }
+
 // What JSON escapes, what UTF-8 cannot hold, and one of each length.
 const character = fc.constantFrom('a', '"', '\\', '\0', '\n', 'é', '€', '😀', '\u2028', '\uD800', '\uDC00')
 
-const roundTrip = (value: unknown): unknown => jsonCodec.decode(jsonCodec.encode(value))
+const roundTrip = (value: unknown): unknown => jsonCodec.decode(jsonCodec.encode(value, anywhere), anywhere)
 
 describe('jsonCodec', () => {
   test.each([null, 0, '', false, 'text', [1, [2]], { a: { b: null } }, '\0', '\uD800', '😀'])(
@@ -30,7 +32,7 @@ describe('jsonCodec', () => {
   test('writes text that PostgreSQL can hold, whatever the strings hold', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 0, max: 0xffff })), (units) => {
-        const text = String(jsonCodec.encode({ text: String.fromCharCode(...units) }))
+        const text = String(jsonCodec.encode({ text: String.fromCharCode(...units) }, anywhere))
         expect(text.isWellFormed() && !text.includes('\0')).toBe(true)
       }),
     )
@@ -67,7 +69,7 @@ describe('jsonCodec', () => {
     ['a nested BigInt', { list: [{ id: 5n }] }],
     ['a cycle', cycle()],
   ])('refuses %s', (_name, value) => {
-    expect(() => jsonCodec.encode(value)).toThrow(
+    expect(() => jsonCodec.encode(value, anywhere)).toThrow(
       expect.objectContaining({ name: 'CacheError', code: 'invalid-value' }),
     )
   })
@@ -79,7 +81,7 @@ describe('jsonCodec', () => {
         throw cause
       },
     }
-    expect(() => jsonCodec.encode(value)).toThrow(
+    expect(() => jsonCodec.encode(value, anywhere)).toThrow(
       expect.objectContaining({ code: 'invalid-value', message: expect.stringContaining('not now'), cause }),
     )
   })

@@ -2,7 +2,7 @@ import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
 import type { Codec } from '../../../src/codecs/codec.ts'
 import { jsonCodec } from '../../../src/codecs/json.ts'
-import { decodeValue, encodeValue } from '../../../src/codecs/values.ts'
+import { decodeStored, encodeValue, type ValueOptions } from '../../../src/codecs/values.ts'
 
 const quoted: Codec = {
   id: 'quoted',
@@ -16,11 +16,17 @@ const utf16: Codec = {
 }
 const encodesTo = (encoded: unknown): Codec => ({ ...quoted, encode: () => encoded as string })
 
-const limits = { key: 'user:1', maxValueBytes: 1_000 }
+const key = 'user:1'
+const using = (codec: Codec, maxValueBytes = 1_000): ValueOptions => ({
+  codec,
+  maxValueBytes,
+  schema: 'postgres_cache',
+  schemaPrefix: '',
+})
 
 describe('encodeValue', () => {
   test('writes JSON as text without a codec id, where SQL reads and writes it', () => {
-    expect(encodeValue(jsonCodec, { a: 'é' }, limits)).toEqual({
+    expect(encodeValue(using(jsonCodec), key, { a: 'é' })).toEqual({
       text: '{"a":"é"}',
       bytes: null,
       codec: null,
@@ -30,7 +36,7 @@ describe('encodeValue', () => {
 
   test('writes bytes as they are, whatever codec is configured', () => {
     for (const codec of [jsonCodec, quoted, utf16]) {
-      expect(encodeValue(codec, new Uint8Array([1, 0, 255]), limits)).toEqual({
+      expect(encodeValue(using(codec), key, new Uint8Array([1, 0, 255]))).toEqual({
         text: null,
         bytes: Buffer.from([1, 0, 255]),
         codec: 'bytes',
@@ -41,17 +47,17 @@ describe('encodeValue', () => {
 
   test('knows bytes from another realm', () => {
     const foreign: unknown = runInNewContext('new Uint8Array([1, 2])')
-    expect(encodeValue(jsonCodec, foreign, limits)).toMatchObject({ codec: 'bytes', size: 2 })
+    expect(encodeValue(using(jsonCodec), key, foreign)).toMatchObject({ codec: 'bytes', size: 2 })
   })
 
   test("writes a codec's text or bytes with its id", () => {
-    expect(encodeValue(quoted, 'abc', limits)).toEqual({
+    expect(encodeValue(using(quoted), key, 'abc')).toEqual({
       text: '<abc>',
       bytes: null,
       codec: 'quoted',
       size: 5,
     })
-    expect(encodeValue(utf16, 'abc', limits)).toMatchObject({ text: null, codec: 'utf16', size: 6 })
+    expect(encodeValue(using(utf16), key, 'abc')).toMatchObject({ text: null, codec: 'utf16', size: 6 })
   })
 
   test.each([
@@ -60,7 +66,7 @@ describe('encodeValue', () => {
     ['a number', 7],
     ['nothing', undefined],
   ])('refuses a codec that returns %s', (_name, encoded) => {
-    expect(() => encodeValue(encodesTo(encoded), 'value', limits)).toThrow(
+    expect(() => encodeValue(using(encodesTo(encoded)), key, 'value')).toThrow(
       expect.objectContaining({
         code: 'invalid-value',
         key: 'user:1',
@@ -70,14 +76,14 @@ describe('encodeValue', () => {
   })
 
   test('names the key of a value that the codec refuses, and keeps the cause', () => {
-    expect(() => encodeValue(jsonCodec, 5n, limits)).toThrow(
+    expect(() => encodeValue(using(jsonCodec), key, 5n)).toThrow(
       expect.objectContaining({ code: 'invalid-value', key: 'user:1', cause: expect.any(Error) }),
     )
   })
 
   test('refuses undefined for every codec, because it is how a miss looks', () => {
     for (const codec of [jsonCodec, quoted, utf16]) {
-      expect(() => encodeValue(codec, undefined, limits)).toThrow(
+      expect(() => encodeValue(using(codec), key, undefined)).toThrow(
         expect.objectContaining({
           code: 'invalid-value',
           key: 'user:1',
@@ -88,9 +94,9 @@ describe('encodeValue', () => {
   })
 
   test('counts bytes, not characters, against the limit', () => {
-    const exact = { key: 'k', maxValueBytes: 12 } // "ééééé" in quotes
-    expect(encodeValue(jsonCodec, 'ééééé', exact).size).toBe(12)
-    expect(() => encodeValue(jsonCodec, 'éééééé', exact)).toThrow(
+    const exact = using(jsonCodec, 12) // "ééééé" in quotes
+    expect(encodeValue(exact, 'k', 'ééééé').size).toBe(12)
+    expect(() => encodeValue(exact, 'k', 'éééééé')).toThrow(
       expect.objectContaining({
         code: 'value-too-large',
         key: 'k',
@@ -98,14 +104,14 @@ describe('encodeValue', () => {
         message: 'The value of key "k" takes 14 bytes: more than `maxValueBytes`, 12',
       }),
     )
-    expect(encodeValue(jsonCodec, Buffer.alloc(12), exact).size).toBe(12)
-    expect(() => encodeValue(jsonCodec, Buffer.alloc(13), exact)).toThrow(
+    expect(encodeValue(exact, 'k', Buffer.alloc(12)).size).toBe(12)
+    expect(() => encodeValue(exact, 'k', Buffer.alloc(13))).toThrow(
       expect.objectContaining({ code: 'value-too-large' }),
     )
   })
 })
 
-describe('decodeValue', () => {
+describe('decodeStored', () => {
   test.each([
     ['JSON', jsonCodec, { a: [1, null] }],
     ['null', jsonCodec, null],
@@ -115,18 +121,18 @@ describe('decodeValue', () => {
     ['the empty text of a codec', quoted, ''],
     ['bytes of a codec', utf16, 'añ😀'],
   ])('gives back %s', (_name, codec, value) => {
-    expect(decodeValue(codec, encodeValue(codec, value, limits))).toEqual(value)
+    expect(decodeStored(using(codec), { key, ...encodeValue(using(codec), key, value) })).toEqual(value)
   })
 
   test('reads JSON and bytes with any codec configured', () => {
-    expect(decodeValue(quoted, { text: '{"a":1}', bytes: null, codec: null })).toEqual({ a: 1 })
-    expect(decodeValue(quoted, { text: null, bytes: new Uint8Array([7]), codec: 'bytes' })).toEqual(
-      Buffer.from([7]),
-    )
+    expect(decodeStored(using(quoted), { key, text: '{"a":1}', bytes: null, codec: null })).toEqual({ a: 1 })
+    expect(
+      decodeStored(using(quoted), { key, text: null, bytes: new Uint8Array([7]), codec: 'bytes' }),
+    ).toEqual(Buffer.from([7]))
   })
 
   test('refuses what another codec wrote', () => {
-    expect(() => decodeValue(utf16, { text: '<abc>', bytes: null, codec: 'quoted' })).toThrow(
+    expect(() => decodeStored(using(utf16), { key, text: '<abc>', bytes: null, codec: 'quoted' })).toThrow(
       expect.objectContaining({
         code: 'invalid-value',
         message: "The entry was written by codec 'quoted', which is not configured here",
@@ -134,8 +140,24 @@ describe('decodeValue', () => {
     )
   })
 
+  test('refuses what was written without a codec that reads nothing else', () => {
+    const strict = using({ ...quoted, plain: 'refuse', bytes: 'encoded' })
+    for (const stored of [
+      { text: '{"a":1}', bytes: null, codec: null },
+      { text: null, bytes: new Uint8Array([7]), codec: 'bytes' },
+    ])
+      expect(() => decodeStored(strict, { key, ...stored })).toThrow(
+        expect.objectContaining({
+          code: 'invalid-value',
+          key,
+          message: expect.stringContaining('not configured'),
+        }),
+      )
+    expect(encodeValue(strict, key, Buffer.from([7]))).toMatchObject({ codec: 'quoted' })
+  })
+
   test('refuses what does not decode, and keeps the cause', () => {
-    expect(() => decodeValue(jsonCodec, { text: '{', bytes: null, codec: null })).toThrow(
+    expect(() => decodeStored(using(jsonCodec), { key, text: '{', bytes: null, codec: null })).toThrow(
       expect.objectContaining({ code: 'invalid-value', cause: expect.any(SyntaxError) }),
     )
   })

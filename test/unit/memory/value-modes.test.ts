@@ -15,7 +15,8 @@ function bytes(value: Uint8Array): StoredContent {
 
 function hits(values: 'clone' | 'freeze' | 'share', content: StoredContent): [unknown, unknown] {
   const mode = resolveValueMode(values, decode)
-  const entry = { ...mode.toLocal(content), codec: content.codec }
+  const key = 'k'
+  const entry = { ...mode.toLocal({ ...content, key }), codec: content.codec, key }
   return [mode.fromLocal(entry), mode.fromLocal(entry)]
 }
 
@@ -35,7 +36,7 @@ describe('clone', () => {
 
   test('does not keep the chunk alive that the driver read the bytes from', () => {
     const chunk = Buffer.alloc(65_536)
-    const { held } = resolveValueMode('clone', decode).toLocal(bytes(chunk.subarray(10, 20)))
+    const { held } = resolveValueMode('clone', decode).toLocal({ ...bytes(chunk.subarray(10, 20)), key: 'k' })
     expect((held as Buffer).buffer.byteLength).toBe(10)
   })
 })
