@@ -10,7 +10,7 @@ export const LIBFAKETIME: string | undefined = findLibrary('faketime/libfaketime
 
 const TOOLS = {
   'PgBouncer (apt-get install pgbouncer)': () => canRun('pgbouncer', '--version'),
-  'an installed PostgreSQL (apt-get install postgresql-15)': () => INSTALLED_POSTGRES !== undefined,
+  'an installed PostgreSQL (apt-get install postgresql)': () => INSTALLED_POSTGRES !== undefined,
   'network namespaces (root, and apt-get install iproute2)': () => isRoot() && canRun('ip', 'netns', 'list'),
   'libfaketime (apt-get install faketime)': () => LIBFAKETIME !== undefined,
   'small file systems (root on Linux)': () => isRoot() && process.platform === 'linux',
