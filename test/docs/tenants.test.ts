@@ -1,0 +1,104 @@
+// A schema and a role for each tenant, as docs/security.md has it: what that keeps apart, and what it does not.
+
+import { randomBytes } from 'node:crypto'
+import { Client } from 'pg'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { type CacheOptions, PostgresCache } from '../../src/index.ts'
+import { createDatabase } from '../database.ts'
+import { atEndOfFile } from '../end-of-file.ts'
+import { blocksOf, readPage } from './markdown.ts'
+
+const database = await createDatabase()
+const grants = blocksOf(readPage('docs/security.md')).find(({ language }) => language === 'sql')?.code ?? ''
+
+interface Tenant {
+  readonly options: CacheOptions & { schema: string }
+  readonly cache: PostgresCache
+}
+
+async function createTenant(): Promise<Tenant> {
+  const schema = `tenant_${randomBytes(4).toString('hex')}`
+  await PostgresCache.migrate({ connectionString: database.url, schema, notifyChannel: schema })
+  await database.query(grants.replaceAll(/\btenant\b|\bpostgres_cache\b/g, schema))
+  const url = new URL(database.url)
+  url.username = schema
+  url.password = encodeURIComponent('change me')
+  const options = { connectionString: url.href, schema, notifyChannel: schema, migrate: false }
+  const cache = new PostgresCache(options)
+  atEndOfFile(async () => {
+    await cache.close()
+    await database.query(`drop owned by ${schema}`)
+    await database.query(`drop role ${schema}`)
+  })
+  return { options, cache }
+}
+
+let a: Tenant
+let b: Tenant
+beforeAll(async () => {
+  a = await createTenant()
+  b = await createTenant()
+})
+
+/** A client of the tenant's own, without the library. */
+async function clientOf({ options }: Tenant): Promise<Client> {
+  const client = new Client(options.connectionString)
+  await client.connect()
+  atEndOfFile(() => client.end())
+  return client
+}
+
+describe('with a schema and a role for each tenant', () => {
+  it('the same key is two entries, without a failure that reads would hide', async () => {
+    const failures: unknown[] = []
+    for (const { cache } of [a, b]) cache.on('error', ({ error }) => failures.push(error))
+    await a.cache.set('user:1', 'of a')
+    await b.cache.set('user:1', 'of b')
+    await b.cache.clear()
+    await b.cache.set('user:2', 'of b')
+    expect(await a.cache.getMany(['user:1', 'user:2'], { fresh: true })).toEqual(['of a', undefined])
+    expect(await b.cache.getMany(['user:1', 'user:2'], { fresh: true })).toEqual([undefined, 'of b'])
+    expect(await a.cache.getOrSet('loaded', () => 1)).toBe(1)
+    expect(failures).toEqual([])
+  })
+
+  it('one of them cannot open the cache of the other', async () => {
+    await using intruder = new PostgresCache({ ...a.options, connectionString: b.options.connectionString })
+    await expect(intruder.connect()).rejects.toMatchObject({ code: 'permission-denied' })
+  })
+
+  it('nor read, write or invalidate there by SQL', async () => {
+    await a.cache.set('user:1', 'of a')
+    const client = await clientOf(b)
+    const { schema } = a.options
+    for (const statement of [
+      `select * from ${schema}.entries`,
+      `select * from ${schema}.live_entries`,
+      `select * from ${schema}.feed`,
+      `select ${schema}.get('user:1')`,
+      `select ${schema}.set('user:1', '"of b"')`,
+      `select ${schema}.invalidate('user:1')`,
+      `select ${schema}.settle_world()`,
+      `insert into ${schema}.invalidations (target) values ('kuser:1')`,
+      `truncate ${schema}.entries`,
+      `drop schema ${schema} cascade`,
+      `grant usage on schema ${schema} to current_user`,
+    ])
+      await expect(client.query(statement), statement).rejects.toMatchObject({ code: '42501' })
+    expect(await a.cache.get('user:1', { fresh: true })).toBe('of a')
+  })
+
+  it('it may listen, and hears keys and tags, but no value', async () => {
+    const client = await clientOf(b)
+    const heard: string[] = []
+    client.on('notification', ({ payload = '' }) => heard.push(payload))
+    await client.query(`listen ${a.options.notifyChannel}`)
+    const overwrite = async (): Promise<string> => {
+      await a.cache.set('whose key', 'whose value')
+      await client.query('select')
+      return heard.join('\n')
+    }
+    await expect.poll(overwrite).toContain('whose key')
+    expect(heard.join('\n')).not.toContain('whose value')
+  })
+})
