@@ -40,9 +40,6 @@ begin
   set load_candidate = pg_current_snapshot(), load_candidate_at = v_now
   where s.load_candidate is null;
 
-  delete from {{feed}} as f
-  using {{state}} as s
-  where pg_visible_in_snapshot(f.txid, s.feed_floor);
   update {{state}} as s
   set feed_floor = s.feed_candidate, feed_candidate = null, feed_candidate_at = null
   where s.feed_candidate_at <= v_now - p_feed_keep_ms * interval '1 ms';
@@ -174,34 +171,61 @@ begin
 end
 $$;
 
--- Ends a trim whose round is complete: publishes the fence and forgets the invalidations that it makes superfluous. One transaction: an entry is
--- void by the fence before the invalidation that voided it is gone.
-create function {{end_trim}}(p_load_timeout_ms float8) returns bigint
+-- Ends a trim whose rounds are complete by publishing its fence.
+create function {{end_trim}}(p_load_timeout_ms float8) returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-  v_fence pg_snapshot;
-  v_count bigint;
-  v_prefixes bigint;
 begin
   update {{state}} as s
   set trim_fence = s.trim_candidate, trim_candidate = null, trim_candidate_at = null
   where s.trim_candidate is not null
     and s.trim_rounds_left = 0
-    and s.trim_candidate_at <= clock_timestamp() - p_load_timeout_ms * interval '1 ms'
-  returning s.trim_fence into v_fence;
-  if not found then
-    return 0;
-  end if;
-  delete from {{invalidations}} as i where pg_visible_in_snapshot(i.txid, v_fence);
+    and s.trim_candidate_at <= clock_timestamp() - p_load_timeout_ms * interval '1 ms';
+end
+$$;
+
+-- Forgets up to p_limit rows of each kind that published snapshots have made superfluous: invalidations behind the trim fence, and the feed behind
+-- its floor. An entry is void by the fence before the invalidation that voided it is gone. Returns whether there may be more.
+create function {{forget}}(p_limit integer) returns boolean
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_state {{state}};
+  v_count bigint;
+  v_most bigint := 0;
+begin
+  select s.* into v_state from {{state}} as s;
+  delete from {{feed}} as f
+  where f.ctid = any (array(
+    select c.ctid from {{feed}} as c
+    where c.txid < pg_snapshot_xmax(v_state.feed_floor) and pg_visible_in_snapshot(c.txid, v_state.feed_floor)
+    limit p_limit
+  ));
   get diagnostics v_count = row_count;
-  delete from {{prefix_invalidations}} as p where pg_visible_in_snapshot(p.txid, v_fence);
-  get diagnostics v_prefixes = row_count;
+  v_most := greatest(v_most, v_count);
+  delete from {{invalidations}} as i
+  where i.ctid = any (array(
+    select c.ctid from {{invalidations}} as c where pg_visible_in_snapshot(c.txid, v_state.trim_fence) limit p_limit
+  ));
+  get diagnostics v_count = row_count;
+  v_most := greatest(v_most, v_count);
+  delete from {{prefix_invalidations}} as p
+  where p.ctid = any (array(
+    select c.ctid from {{prefix_invalidations}} as c where pg_visible_in_snapshot(c.txid, v_state.trim_fence) limit p_limit
+  ));
+  get diagnostics v_count = row_count;
+  v_most := greatest(v_most, v_count);
   -- The newest stays: while a transaction is left open, reads would have to step over all that are gone.
   delete from {{invalidators}} as i
-  where pg_visible_in_snapshot(i.txid, v_fence) and i.txid < (select n.txid from {{invalidators}} as n order by n.txid desc limit 1);
-  return v_count + v_prefixes;
+  where i.ctid = any (array(
+    select c.ctid from {{invalidators}} as c
+    where pg_visible_in_snapshot(c.txid, v_state.trim_fence) and c.txid < (select n.txid from {{invalidators}} as n order by n.txid desc limit 1)
+    limit p_limit
+  ));
+  get diagnostics v_count = row_count;
+  return greatest(v_most, v_count) = p_limit;
 end
 $$;
 

@@ -238,9 +238,6 @@ begin
   set load_candidate = pg_current_snapshot(), load_candidate_at = v_now
   where s.load_candidate is null;
 
-  delete from "postgres_cache"."feed" as f
-  using "postgres_cache"."state" as s
-  where pg_visible_in_snapshot(f.txid, s.feed_floor);
   update "postgres_cache"."state" as s
   set feed_floor = s.feed_candidate, feed_candidate = null, feed_candidate_at = null
   where s.feed_candidate_at <= v_now - p_feed_keep_ms * interval '1 ms';
@@ -321,32 +318,16 @@ end
 $function$;
 
 CREATE OR REPLACE FUNCTION postgres_cache.end_trim(p_load_timeout_ms double precision)
- RETURNS bigint
+ RETURNS void
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
-declare
-  v_fence pg_snapshot;
-  v_count bigint;
-  v_prefixes bigint;
 begin
   update "postgres_cache"."state" as s
   set trim_fence = s.trim_candidate, trim_candidate = null, trim_candidate_at = null
   where s.trim_candidate is not null
     and s.trim_rounds_left = 0
-    and s.trim_candidate_at <= clock_timestamp() - p_load_timeout_ms * interval '1 ms'
-  returning s.trim_fence into v_fence;
-  if not found then
-    return 0;
-  end if;
-  delete from "postgres_cache"."invalidations" as i where pg_visible_in_snapshot(i.txid, v_fence);
-  get diagnostics v_count = row_count;
-  delete from "postgres_cache"."prefix_invalidations" as p where pg_visible_in_snapshot(p.txid, v_fence);
-  get diagnostics v_prefixes = row_count;
-  -- The newest stays: while a transaction is left open, reads would have to step over all that are gone.
-  delete from "postgres_cache"."invalidators" as i
-  where pg_visible_in_snapshot(i.txid, v_fence) and i.txid < (select n.txid from "postgres_cache"."invalidators" as n order by n.txid desc limit 1);
-  return v_count + v_prefixes;
+    and s.trim_candidate_at <= clock_timestamp() - p_load_timeout_ms * interval '1 ms';
 end
 $function$;
 
@@ -421,6 +402,49 @@ begin
     perform "postgres_cache"."hint"(v_keys, null, v_key_prefixes, null);
   end if;
   return null;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION postgres_cache.forget(p_limit integer)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_state "postgres_cache"."state";
+  v_count bigint;
+  v_most bigint := 0;
+begin
+  select s.* into v_state from "postgres_cache"."state" as s;
+  delete from "postgres_cache"."feed" as f
+  where f.ctid = any (array(
+    select c.ctid from "postgres_cache"."feed" as c
+    where c.txid < pg_snapshot_xmax(v_state.feed_floor) and pg_visible_in_snapshot(c.txid, v_state.feed_floor)
+    limit p_limit
+  ));
+  get diagnostics v_count = row_count;
+  v_most := greatest(v_most, v_count);
+  delete from "postgres_cache"."invalidations" as i
+  where i.ctid = any (array(
+    select c.ctid from "postgres_cache"."invalidations" as c where pg_visible_in_snapshot(c.txid, v_state.trim_fence) limit p_limit
+  ));
+  get diagnostics v_count = row_count;
+  v_most := greatest(v_most, v_count);
+  delete from "postgres_cache"."prefix_invalidations" as p
+  where p.ctid = any (array(
+    select c.ctid from "postgres_cache"."prefix_invalidations" as c where pg_visible_in_snapshot(c.txid, v_state.trim_fence) limit p_limit
+  ));
+  get diagnostics v_count = row_count;
+  v_most := greatest(v_most, v_count);
+  -- The newest stays: while a transaction is left open, reads would have to step over all that are gone.
+  delete from "postgres_cache"."invalidators" as i
+  where i.ctid = any (array(
+    select c.ctid from "postgres_cache"."invalidators" as c
+    where pg_visible_in_snapshot(c.txid, v_state.trim_fence) and c.txid < (select n.txid from "postgres_cache"."invalidators" as n order by n.txid desc limit 1)
+    limit p_limit
+  ));
+  get diagnostics v_count = row_count;
+  return greatest(v_most, v_count) = p_limit;
 end
 $function$;
 

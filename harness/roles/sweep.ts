@@ -118,6 +118,7 @@ async function turn(sweeper: Sweeper, { loadTimeoutMs, trims }: Phase): Promise<
     hasWrapped = rows[0]?.wrapped === true
   }
   await sweeper.query('select postgres_cache.end_trim($1)', [loadTimeoutMs])
+  await sweeper.query('select postgres_cache.forget($1)', [ROWS])
 }
 
 async function shortenAll(url: string): Promise<void> {

@@ -55,7 +55,14 @@ function parseSync({ s, g: shutMs = USUAL_SHUT_MS }: Fields): Hint | undefined {
   return s === 1 && isShutMs(shutMs) ? { kind: 'sync', shutMs } : undefined
 }
 
-function parseChange({ x: version, g: shutMs = USUAL_SHUT_MS, k = [], t = [], kp = [], tp = [] }: Fields): Hint | undefined {
+function parseChange({
+  x: version,
+  g: shutMs = USUAL_SHUT_MS,
+  k = [],
+  t = [],
+  kp = [],
+  tp = [],
+}: Fields): Hint | undefined {
   if (!isShutMs(shutMs)) return undefined
   if (!isString(version) || !/^\d{1,20}$/.test(version)) return undefined
   if (!isListOf(k, isString) || !isListOf(t, isString)) return undefined

@@ -24,6 +24,7 @@ export interface Statements {
   readonly sweepBlocks: Statement
   readonly tableBlocks: Statement
   readonly endTrim: Statement
+  readonly forget: Statement
   readonly prune: Statement
   readonly acquireLeases: Statement
   readonly releaseLeases: Statement
@@ -121,6 +122,7 @@ order by e.key limit $3`,
       `select pg_relation_size(${quoteLiteral(object('entries'))}) / current_setting('block_size')::bigint`,
     ),
     endTrim: named('end_trim', `select ${object('end_trim')}($1)`),
+    forget: named('forget', `select ${object('forget')}($1)`),
     prune: named('prune', `select removed, next from ${object('prune_blocks')}($1, $2, $3)`),
     acquireLeases: named(
       'acquire_leases',

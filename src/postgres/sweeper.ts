@@ -14,6 +14,8 @@ const BLOCKS_PER_STEP = 64
 // A turn visits at least this many blocks, and a large table whole within twenty turns.
 const MIN_BLOCKS_PER_TURN = 1_024
 const TURNS_PER_ROUND = 20
+// A few hundred milliseconds at worst.
+const FORGOTTEN_PER_STEP = 10_000
 // Processes that fell further behind than this flush their local cache.
 const FEED_KEPT_MS = 120_000
 // The log is trimmed when it outgrows a tenth of the entries, but never below this.
@@ -59,6 +61,7 @@ export class Sweeper {
       Math.ceil((await this.#tableBlocks()) / TURNS_PER_ROUND),
     )
     await this.#driver.query(this.#sql.endTrim, [loadTimeoutMs])
+    while (!isStopped() && (await this.#forgetSome()));
     return removed
   }
 
@@ -76,6 +79,11 @@ export class Sweeper {
       from = step?.[1] ?? null
     }
     return removed
+  }
+
+  async #forgetSome(): Promise<boolean> {
+    const [row] = await this.#driver.query(this.#sql.forget, [FORGOTTEN_PER_STEP])
+    return row?.[0] === 't'
   }
 
   async #tableBlocks(): Promise<number> {

@@ -172,6 +172,7 @@ export const trim: Schedule<Scene> = [
     `update postgres_cache.state set trim_candidate_at = trim_candidate_at - interval '2 minutes'`,
     `select postgres_cache.end_trim(${MINUTE_MS})`,
   ]),
+  shared('forget', ['select postgres_cache.forget(100000)']),
 ]
 
 function shared(name: string, statements: readonly string[]): SceneStep {

@@ -37,6 +37,7 @@ describe('while a tag is invalidated all the time, and a transaction that has wr
       wrapped = row?.wrapped ?? true
     }
     await query('select postgres_cache.end_trim(0)')
+    await query('select postgres_cache.forget(1000)')
   }
 
   it('log and feed stay bounded, and valid entries valid', async () => {
@@ -67,5 +68,28 @@ describe('while a tag is invalidated all the time, and a transaction that has wr
     await cache.set('late', 1, { tags: ['left open'] })
     await leftOpen.query('commit')
     expect(await other.get('late', { fresh: true })).toBeUndefined()
+  })
+
+  it('what a trim has made superfluous is forgotten a part at a time', async () => {
+    await cache.set('kept', 1, { tags: ['cold tag'], ttl: null })
+    for (let i = 0; i < 25; i++) await query(`select postgres_cache.invalidate_tags('cold tag')`)
+    // The first ends the one that may be under way.
+    for (let trim = 0; trim < 2; trim++) {
+      await query('select postgres_cache.begin_trim(0, 0)')
+      for (let round = 0; round < 2; round++) await query('select postgres_cache.sweep_blocks(1000000, 1000)')
+      await query('select postgres_cache.end_trim(0)')
+    }
+    for (let i = 0; i < 2; i++) await query('select postgres_cache.begin_sweep(0, 0, 0)')
+
+    const left: number[] = []
+    for (let more = true; more;) {
+      const [row] = await query<{ more: boolean }>('select postgres_cache.forget(10) as more')
+      more = row?.more === true
+      left.push(await count('invalidations'))
+      expect(await other.get('kept', { fresh: true })).toBeUndefined()
+    }
+    expect(left.length).toBeGreaterThanOrEqual(3)
+    expect(left.at(-1)).toBe(0)
+    expect([await count('feed'), await count('invalidators')]).toEqual([0, 1])
   })
 })

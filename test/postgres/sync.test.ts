@@ -195,6 +195,12 @@ describe('the feed, read over another connection each time, tells of a change on
   })
 })
 
+/** A candidate, a floor, and what lies below it removed. */
+async function trimFeed(): Promise<void> {
+  for (let i = 0; i < 2; i++) await database.query('select postgres_cache.begin_sweep(0, 30000, 0)')
+  await database.query('select postgres_cache.forget(100000)')
+}
+
 describe('the feed owns up to a gap', () => {
   it('without a cursor', async () => {
     expect(await new Follower(pooled).read()).toMatchObject({ complete: false, changes: [] })
@@ -203,8 +209,7 @@ describe('the feed owns up to a gap', () => {
   it('when it was trimmed beyond the cursor', async () => {
     const follower = await Follower.begin(pooled)
     await invalidate(first, 'trimmed')
-    // A candidate, a floor, and what lies below it removed.
-    for (let i = 0; i < 3; i++) await database.query('select postgres_cache.begin_sweep(0, 30000, 0)')
+    await trimFeed()
     expect(await database.query('select from postgres_cache.feed')).toEqual([])
     expect(await follower.read()).toMatchObject({ complete: false })
     await invalidate(first, 'after the gap')
@@ -295,7 +300,7 @@ describe('sync()', () => {
     const { cache, evicted } = await holding(['a', 'b'])
     await using _ = cache
     const flushed = nextEvent(cache, 'flushed')
-    for (let i = 0; i < 3; i++) await database.query('select postgres_cache.begin_sweep(0, 30000, 0)')
+    await trimFeed()
     await cache.sync()
     expect(await flushed).toEqual({ reason: 'gap', entries: 2 })
     expect(evicted).toEqual([])
