@@ -139,6 +139,7 @@ describe('defaults of a namespace', () => {
       expect(() => owner.namespace('a', { ttl: 0 })).toThrow('ttl')
       expect(() => owner.namespace('a', { revalidate: 'background' })).toThrow('grace')
       expect(() => owner.namespace('a', { softTimeout: 10 })).toThrow('grace')
+      expect(() => owner.namespace('a', { tll: '5m' } as never)).toThrow('did you mean `ttl`?')
     }
   })
 })
