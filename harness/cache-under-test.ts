@@ -36,6 +36,7 @@ export function openCache(url: string, { naive }: Plan, index: number): CacheUnd
     connectionString: url,
     pool: { max: POOL_CONNECTIONS },
     maxStaleness: MAX_STALENESS_MS,
+    audit: { sampleRate: 1 },
     queryTimeout: PATIENCE,
     // The sweep has a process of its own.
     pruneInterval: '1h',

@@ -43,10 +43,14 @@ export class Node {
     this.transactions = new Pool({ connectionString: url, max: TRANSACTION_CONNECTIONS })
     this.loads = new Pool({ connectionString: url, max: LOAD_CONNECTIONS })
     this.#history = new HistoryWriter(directory, this.name)
-    this.observer = new Observer(this.cache, (during, error) => {
-      const time = now()
-      this.record({ op: 'trouble', during, message: error.message, start: time, end: time })
-    })
+    this.observer = new Observer(
+      this.cache,
+      (during, error) => {
+        const time = now()
+        this.record({ op: 'trouble', during, message: error.message, start: time, end: time })
+      },
+      (error) => this.fail('audit', error, now()),
+    )
   }
 
   get operations(): number {

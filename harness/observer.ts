@@ -6,9 +6,16 @@ export class Observer {
   #hits: string[] = []
   #troubles = 0
 
-  constructor(cache: CacheUnderTest, troubled: (during: string, error: Error) => void) {
+  constructor(
+    cache: CacheUnderTest,
+    troubled: (during: string, error: Error) => void,
+    violated: (error: Error) => void,
+  ) {
     cache.on('hit', ({ key, tier }) => {
       if (tier === 'local') this.#hits.push(key)
+    })
+    cache.on('violation-found', ({ key }) => {
+      violated(new Error(`what was held of ${key} was not what is stored`))
     })
     cache.on('error', ({ error, operation }) => {
       this.#troubles++

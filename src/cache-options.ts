@@ -132,11 +132,22 @@ export interface CacheOptions extends LoadOptions {
    */
   readonly prepare?: boolean | undefined
   /**
+   * Has a sample of local hits compared with the store, each at the cost of a sync and a read. What is wrong is counted
+   * in `violations`, reported as `violation-found`, and flushed with everything else.
+   * @default none
+   */
+  readonly audit?: AuditOptions | undefined
+  /**
    * Is handed each load that goes on after its callers were served, for platforms that freeze a process between requests.
    * What it gets resolves when the load has ended, and never rejects.
    * @default none: close() waits for such loads
    */
   readonly waitUntil?: ((work: Promise<void>) => void) | undefined
+}
+
+export interface AuditOptions {
+  /** The share of local hits that is audited, from 0 to 1. */
+  readonly sampleRate: number
 }
 
 export interface PoolBounds {

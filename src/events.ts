@@ -50,6 +50,8 @@ export interface CacheEvents {
   /** The server cannot be reached: reads miss and writes reject at once, until it closes. */
   'circuit-opened': { readonly error: CacheError }
   'circuit-closed': Readonly<Record<string, never>>
+  /** An audit found in the local cache what the store no longer had: a fault of this package. */
+  'violation-found': { readonly key: string }
   /** A failure that a read or work in the background survived. */
   error: { readonly error: CacheError; readonly operation: string }
 }
@@ -57,8 +59,11 @@ export interface CacheEvents {
 /** `changed`: by anyone's write; `contradicted`: a read brought something else; `capacity`: pushed out. */
 export type EvictionReason = 'capacity' | 'expired' | 'changed' | 'contradicted'
 
-/** `clock`: a clock was stepped; `gap`: too far behind the feed; `world`: the tables were emptied or replaced. */
-export type FlushReason = 'clock' | 'gap' | 'world' | 'recovery' | 'requested' | 'closed'
+/**
+ * `clock`: a clock was stepped; `gap`: too far behind the feed; `world`: the tables were emptied or replaced; `violation`:
+ * an audit found one.
+ */
+export type FlushReason = 'clock' | 'gap' | 'world' | 'recovery' | 'violation' | 'requested' | 'closed'
 
 export type HitTier = 'local' | 'store' | 'stale'
 
@@ -82,6 +87,8 @@ export interface CacheCounters {
   /** Rows that this process's sweeper removed. */
   swept: number
   circuitsOpened: number
+  /** What audits found: must be 0. */
+  violations: number
   errors: number
 }
 
@@ -113,6 +120,7 @@ const COUNT: {
   degraded: () => {},
   'circuit-opened': (counters) => (counters.circuitsOpened += 1),
   'circuit-closed': () => {},
+  'violation-found': (counters) => (counters.violations += 1),
   error: (counters) => (counters.errors += 1),
 }
 
@@ -246,6 +254,7 @@ function createCounters(): CacheCounters {
     sessionsRestored: 0,
     swept: 0,
     circuitsOpened: 0,
+    violations: 0,
     errors: 0,
   }
 }

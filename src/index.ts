@@ -35,6 +35,7 @@ export type {
 } from './events.ts'
 export type {
   CacheOptions,
+  AuditOptions,
   CallOptions,
   EntryOptions,
   GetOptions,

@@ -142,6 +142,12 @@ export const METRICS: readonly Metric[] = [
     one(({ circuitsOpened }) => circuitsOpened),
   ),
   counter(
+    'violations',
+    '{violation}',
+    'Local hits that an audit found to be wrong.',
+    one(({ violations }) => violations),
+  ),
+  counter(
     'errors',
     '{error}',
     'Failures that were survived.',

@@ -52,6 +52,8 @@ export interface ResolvedOptions extends ResolvedLoadDefaults {
   readonly migrate: boolean
   readonly codec: Codec
   readonly prepare: boolean
+  /** Share of local hits. */
+  readonly auditRate: number
   readonly waitUntil: (work: Promise<void>) => void
 }
 
@@ -96,6 +98,7 @@ const DEFAULTS: Readonly<Record<keyof CacheOptions, unknown>> = {
   migrate: true,
   codec: jsonCodec,
   prepare: true,
+  audit: {},
   waitUntil: () => {},
   ...LOAD_DEFAULTS,
 }
@@ -133,6 +136,7 @@ export function resolveOptions(options: CacheOptions = {}): ResolvedOptions {
     migrate: checkBoolean(given.migrate, 'migrate'),
     codec: resolveCodec(given.codec),
     prepare: checkBoolean(given.prepare, 'prepare'),
+    auditRate: resolveAuditRate(given.audit),
     waitUntil: resolveWaitUntil(given.waitUntil),
     ...loading,
   }
@@ -193,6 +197,12 @@ function resolveStore(given: unknown): ResolvedOptions['store'] {
     maxEntries: maxEntries === null ? null : checkInteger(maxEntries, 'store.maxEntries', 1),
     maxBytes: maxBytes === null ? null : checkInteger(maxBytes, 'store.maxBytes', 1),
   }
+}
+
+function resolveAuditRate(given: unknown): number {
+  const { sampleRate } = fillDefaults(given, { sampleRate: 0 }, 'audit')
+  if (typeof sampleRate === 'number' && sampleRate >= 0 && sampleRate <= 1) return sampleRate
+  throw invalid('audit.sampleRate', 'a number from 0 to 1', sampleRate)
 }
 
 function resolveWaitUntil(given: unknown): (work: Promise<void>) => void {

@@ -1,6 +1,7 @@
 // Puts the parts of a cache together, in one step. Nothing is sent and no timer runs before it connects.
 
 import { decodeValue } from './codecs/values.ts'
+import { auditHits } from './audit.ts'
 import { closedError, Connection } from './connection.ts'
 import type { Clock } from './core/clock.ts'
 import { Reporter } from './events.ts'
@@ -96,6 +97,7 @@ export function wire(options: ResolvedOptions, clock: Clock): Parts {
     retireConnections: () => driver.retireConnections(),
   })
   const reader = new Reader({ store, gate, sync, reporter, local, flights: reads, budget, mode, localTtlMs })
+  auditHits({ sampleRate: options.auditRate, local, reader, sync, reporter, background })
   const writer = new Writer({
     store,
     gate,

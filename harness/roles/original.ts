@@ -53,7 +53,11 @@ class Client {
   constructor(url: string, plan: Plan, name: string) {
     this.name = name
     this.cache = openCache(url, plan, 0)
-    this.observer = new Observer(this.cache, () => {})
+    this.observer = new Observer(
+      this.cache,
+      () => {},
+      () => {},
+    )
     this.random = new Random(`${plan.seed} ${name}`)
   }
 }

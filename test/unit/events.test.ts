@@ -27,6 +27,7 @@ const outcomes: { [E in keyof CacheEvents]: CacheEvents[E] } = {
   degraded: { reason: 'a pooler swallows notifications' },
   'circuit-opened': { error },
   'circuit-closed': {},
+  'violation-found': { key: 'a' },
   error: { error, operation: 'get' },
 }
 
@@ -52,6 +53,7 @@ describe('Reporter', () => {
       sessionsRestored: 1,
       swept: 7,
       circuitsOpened: 1,
+      violations: 1,
       errors: 1,
     }
     const unheard = new Reporter()

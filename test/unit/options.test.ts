@@ -41,6 +41,7 @@ describe('resolveOptions', () => {
       nullTtlMs: undefined,
       refreshAhead: 0,
       jitter: 0.03,
+      auditRate: 0,
       waitUntil: expect.any(Function),
     }
     expect(resolveOptions()).toEqual(defaults)
@@ -93,6 +94,7 @@ describe('resolveOptions', () => {
         nullTtl: '3s',
         refreshAhead: 0.2,
         jitter: 0,
+        audit: { sampleRate: 0.5 },
         waitUntil,
       }),
     ).toEqual({
@@ -126,6 +128,7 @@ describe('resolveOptions', () => {
       nullTtlMs: 3_000,
       refreshAhead: 0.2,
       jitter: 0,
+      auditRate: 0.5,
       waitUntil,
     })
   })
