@@ -282,8 +282,10 @@ function over<Defaults extends object, Options extends object>(
   defaults: Defaults,
   options: Options | undefined,
 ): Defaults & Options {
-  const given = Object.entries(options ?? {}).filter(([, value]) => value !== undefined)
-  return { ...defaults, ...Object.fromEntries(given) } as Defaults & Options
+  // Properties added to a spread object would take a microsecond each in Node 20.
+  const merged = Object.assign({}, defaults) as Record<string, unknown>
+  for (const [name, value] of Object.entries(options ?? {})) if (value !== undefined) merged[name] = value
+  return merged as Defaults & Options
 }
 
 // Without the separator in names, two namespaces can only meet when one is inside the other.
