@@ -16,14 +16,15 @@ const PAGE = new URL('../docs/options.md', import.meta.url)
 
 /** The interfaces that declare options, in the order of the page. */
 const SECTIONS: readonly (readonly [heading: string, ...declaredBy: string[]])[] = [
-  ['Of a cache', 'CacheOptions', 'PoolBounds', 'LocalOptions', 'StoreOptions'],
+  ['Of a cache', 'CacheOptions', 'PoolBounds', 'LocalOptions', 'StoreOptions', 'AuditOptions'],
   ['Of loads', 'LoadOptions'],
   ['Of entries', 'EntryOptions'],
   ['Of a namespace', 'NamespaceDefaults'],
   ['Of reads and loads', 'CallOptions', 'GetOptions', 'ReadThroughOptions', 'WrapKey'],
   ['Of other calls', 'IncrementOptions', 'ScanOptions', 'WatchOptions'],
 ]
-const OPTIONS_WITHIN = /\b(?:PoolBounds|LocalOptions|StoreOptions)\b/
+/** In the type of an option that has options of its own. */
+const OPTIONS_WITHIN = /\b\w+(?:Bounds|Options)\b/
 
 const INTRODUCTION = `# Options
 

@@ -146,7 +146,7 @@ export interface CacheOptions extends LoadOptions {
 }
 
 export interface AuditOptions {
-  /** The share of local hits that is audited, from 0 to 1. */
+  /** The share of local hits that is audited, from 0 to 1. @unit part of the hits */
   readonly sampleRate: number
 }
 
@@ -188,8 +188,8 @@ export interface LocalOptions {
 }
 
 export interface StoreOptions {
-  /** Rows of the table. @unit entries @default none */
+  /** Rows of the table; what is beyond is evicted every `pruneInterval`, what expires soonest first. @unit entries @default none */
   readonly maxEntries?: number | undefined
-  /** Size of the table. @unit bytes @default none */
+  /** As `maxEntries`, for what the entries take in the table and its index, without bloat. @unit bytes @default none */
   readonly maxBytes?: number | undefined
 }
