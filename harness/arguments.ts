@@ -12,6 +12,8 @@ export interface Plan {
   readonly clients: number
   readonly seconds: number
   readonly seed: string
+  /** Processes and sessions are disturbed, and what grows is a violation. */
+  readonly soak: boolean
   /** Two or more are killed all the time, in the middle of any step. */
   readonly sweepers: number
   /** Where every process connects instead of the server. */
@@ -34,6 +36,7 @@ export const USAGE = `npm run harness -- [flags]
   --processes 4      processes, each with a cache of its own
   --clients 12       clients in each process
   --seed TEXT        repeats what the clients choose; the default is new each time
+  --soak             half an hour of eight processes with faults every few seconds, of a fixed seed; what grows is found, too
   --sweepers 1       two or more are killed all the time, in the middle of any step
   --pooler URL       its host and port in the place of the server's
   --naive            a cache without fences instead: it must be caught
@@ -45,16 +48,18 @@ Ends with 1 where a promise was broken.`
 
 /** 'help' where that was asked for. Throws on what it does not know. */
 export function parseArguments(argv: readonly string[]): Plan | 'help' {
+  const isSoak = argv.includes('--soak')
   const { values } = parseArgs({
     args: [...argv],
     options: {
       preset: { type: 'string', default: 'mixed' },
       naive: { type: 'boolean', default: false },
-      processes: { type: 'string', default: '4' },
+      soak: { type: 'boolean', default: false },
+      processes: { type: 'string', default: isSoak ? '8' : '4' },
       clients: { type: 'string', default: '12' },
-      seconds: { type: 'string', default: '30' },
-      seed: { type: 'string', default: Date.now().toString(36) },
-      sweepers: { type: 'string', default: '1' },
+      seconds: { type: 'string', default: isSoak ? '1800' : '30' },
+      seed: { type: 'string', default: isSoak ? 'soak' : Date.now().toString(36) },
+      sweepers: { type: 'string', default: isSoak ? '2' : '1' },
       pooler: { type: 'string' },
       writers: { type: 'string', default: '10' },
       reads: { type: 'string', default: '10' },
@@ -74,6 +79,7 @@ export function parseArguments(argv: readonly string[]): Plan | 'help' {
     clients: checkNumber('clients', values.clients, 1),
     seconds: checkNumber('seconds', values.seconds, 1),
     seed: values.seed,
+    soak: values.soak,
     sweepers: checkNumber('sweepers', values.sweepers, 1),
     pooler: values.pooler ?? null,
     original: {
@@ -94,6 +100,7 @@ export function toCommand({
   clients,
   seconds,
   seed,
+  soak,
   sweepers,
   pooler,
   original,
@@ -108,6 +115,7 @@ export function toCommand({
           `--read-iterations ${readIterations} --ttl ${ttlMs / 1000}`,
         ]),
     `--processes ${processes} --seed ${seed}`,
+    ...(soak ? ['--soak'] : []),
     ...(sweepers === 1 ? [] : [`--sweepers ${sweepers}`]),
     ...(pooler === null ? [] : [`--pooler ${pooler}`]),
     ...(naive ? ['--naive'] : []),

@@ -29,6 +29,10 @@ export interface Progress {
   readonly compared: number
   /** What is known to be wrong before the history is checked. */
   readonly violations: number
+  /** Of memory. */
+  readonly mib: number
+  /** Sockets, timers and the like. */
+  readonly handles: number
 }
 
 export type Report =
@@ -44,8 +48,21 @@ export class Crew implements AsyncDisposable {
     this.#members = assignments.map((assignment) => new Member(assignment))
   }
 
-  get progress(): Progress {
-    const sum = (figure: keyof Progress): number =>
+  /** Those with caches. */
+  get pids(): readonly [number, ...number[]] {
+    const pids = this.#members.filter(({ role }) => role === 'mixed').map(({ pid }) => pid)
+    return pids as [number, ...number[]]
+  }
+
+  /** The most that any of the processes has. */
+  get largest(): Pick<Progress, 'mib' | 'handles'> {
+    const most = (figure: 'mib' | 'handles'): number =>
+      Math.max(...this.#members.map(({ progress }) => progress[figure]))
+    return { mib: most('mib'), handles: most('handles') }
+  }
+
+  get progress(): Pick<Progress, 'operations' | 'compared' | 'violations'> {
+    const sum = (figure: 'operations' | 'compared' | 'violations'): number =>
       this.#members.reduce((total, { progress }) => total + progress[figure], 0)
     return { operations: sum('operations'), compared: sum('compared'), violations: sum('violations') }
   }
@@ -80,7 +97,7 @@ class Member {
   readonly begun: Promise<void>
   readonly finished: Promise<void>
   readonly failure: Promise<never>
-  progress: Progress = { operations: 0, compared: 0, violations: 0 }
+  progress: Progress = { operations: 0, compared: 0, violations: 0, mib: 0, handles: 0 }
   readonly #child: ChildProcess
   readonly #ended: Promise<unknown>
   #isStopping = false
@@ -103,6 +120,10 @@ class Member {
       if (report.kind === 'progress') this.progress = report
     })
     this.#send({ kind: 'begin', assignment })
+  }
+
+  get pid(): number {
+    return this.#child.pid as number
   }
 
   async stop(): Promise<void> {

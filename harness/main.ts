@@ -6,14 +6,18 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { usePostgres } from '../scripts/database-url.ts'
 import { parseArguments, type Plan, USAGE } from './arguments.ts'
-import { type Assignment, Crew, type Progress, type RoleName } from './crew.ts'
+import { type Assignment, Crew, type RoleName } from './crew.ts'
 import { createHarnessDatabase } from './database.ts'
+import { Faults } from './faults.ts'
+import { Growth } from './growth.ts'
 import { judge, type Verdict } from './judge.ts'
+import { Random } from './random.ts'
 import { toReport } from './report.ts'
 
 // More of them would not tell more.
 const ENOUGH_VIOLATIONS = 20
 const PROGRESS_EVERY_MS = 1_000
+const SAMPLE_EVERY_MS = 5_000
 const PROGRESS_EVERY_MS_IN_LOGS = 10_000
 
 async function main(): Promise<void> {
@@ -31,14 +35,36 @@ async function run(plan: Plan, directory: string): Promise<Verdict> {
   await using crew = new Crew(assign({ plan, directory, url: reachedBy(plan, database.url) }))
   await Promise.race([crew.begun(), crew.failure])
   const started = performance.now()
+  const soaked = plan.soak ? soak(plan, crew, database.url) : null
   await Promise.race([work(plan, crew, started), crew.failure])
+  const growth = await soaked?.()
   const seconds = (performance.now() - started) / 1000
   await crew.stop()
   const verdict = judge(directory)
   const { serverVersion } = database
   const deadlocks = await database.deadlocks()
   console.log(toReport(verdict, { plan, directory, seconds, serverVersion, deadlocks }))
+  if (growth === undefined) return verdict
+  console.log(`\n${growth.toLines().join('\n')}`)
+  if (growth.grown.length > 0) process.exitCode = 1
   return verdict
+}
+
+/** Faults and samples until the function that it returns is called. */
+function soak(plan: Plan, crew: Crew, url: string): () => Promise<Growth> {
+  const ending = new AbortController()
+  const faults = new Faults(url, crew, new Random(`${plan.seed} faults`))
+  const growth = new Growth(url, crew)
+  const sampling = async (): Promise<void> => {
+    for (; !ending.signal.aborted; await delay(SAMPLE_EVERY_MS)) await growth.sample()
+  }
+  const done = Promise.all([faults.until(ending.signal), sampling()])
+  return async () => {
+    ending.abort()
+    await done
+    console.log(`${faults.count} faults`)
+    return growth
+  }
 }
 
 function reachedBy({ pooler }: Plan, databaseUrl: string): string {
@@ -75,7 +101,7 @@ async function work(plan: Plan, crew: Crew, started: number): Promise<void> {
   if (process.stderr.isTTY) process.stderr.write('\n')
 }
 
-function show({ operations, compared, violations }: Progress, seconds: number): void {
+function show({ operations, compared, violations }: Crew['progress'], seconds: number): void {
   const line = `${seconds.toFixed(0)} s  ${operations} operations  ${compared} entries compared  ${violations} violations`
   process.stderr.write(process.stderr.isTTY ? `\r${line} ` : `${line}\n`)
 }

@@ -8,7 +8,7 @@ import { startSweep } from './roles/sweep.ts'
 
 /** A role at work. */
 export interface Work {
-  readonly progress: Progress
+  readonly progress: Pick<Progress, 'operations' | 'compared' | 'violations'>
   /** Resolves when there is nothing left to do; some roles never come to that. */
   readonly finished: Promise<unknown>
   /** Ends the work and writes down the rest of the history. */
@@ -47,7 +47,8 @@ async function begin(assignment: Assignment): Promise<void> {
 
 async function reportProgress(): Promise<void> {
   const { progress } = (await work) as Work
-  report({ kind: 'progress', ...progress })
+  const mib = process.memoryUsage.rss() / 1024 ** 2
+  report({ kind: 'progress', ...progress, mib, handles: process.getActiveResourcesInfo().length })
 }
 
 async function stop(): Promise<void> {

@@ -7,6 +7,7 @@ import { isCacheError } from './core/errors.ts'
 import type { Reporter } from './events.ts'
 import type { Background } from './memory/background.ts'
 import type { LocalView } from './memory/coherence.ts'
+import type { VoidEntries } from './postgres/void-entries.ts'
 import type { Reader } from './read.ts'
 import type { Sync } from './sync.ts'
 
@@ -19,6 +20,7 @@ export interface AuditParts {
   readonly sampleRate: number
   readonly local: LocalView
   readonly reader: Reader
+  readonly voided: VoidEntries
   readonly sync: Sync
   readonly reporter: Reporter
   readonly background: Background
@@ -50,12 +52,17 @@ export function auditHits(parts: AuditParts): void {
 }
 
 /** The version that is held although the store has another, or none; undefined: they agree, nothing is held, or the store cannot be asked. */
-async function heldInstead({ reader, sync, local }: AuditParts, key: string): Promise<Version | undefined> {
+async function heldInstead(
+  { reader, voided, sync, local }: AuditParts,
+  key: string,
+): Promise<Version | undefined> {
   try {
+    const before = local.hit(key)?.version
     const { entry } = await reader.fetch(key)
+    if (before === undefined || before === entry?.version) return undefined
+    if (entry === null && !(await voided.has(key, before))) return undefined
     await sync.run()
-    const held = local.hit(key)
-    return held === undefined || held.version === entry?.version ? undefined : held.version
+    return local.hit(key)?.version === before ? before : undefined
   } catch (error) {
     if (isCacheError(error)) return undefined
     throw error

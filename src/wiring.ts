@@ -28,6 +28,7 @@ import { createPool } from './postgres/pool.ts'
 import { createStatements } from './postgres/statements.ts'
 import { Store } from './postgres/store.ts'
 import { type TransactionClient, TransactionStore } from './postgres/transactions.ts'
+import { VoidEntries } from './postgres/void-entries.ts'
 import { Watches } from './postgres/watch.ts'
 import { Reader } from './read.ts'
 import { Scan } from './scan.ts'
@@ -97,7 +98,15 @@ export function wire(options: ResolvedOptions, clock: Clock): Parts {
     retireConnections: () => driver.retireConnections(),
   })
   const reader = new Reader({ store, gate, sync, reporter, local, flights: reads, budget, mode, localTtlMs })
-  auditHits({ sampleRate: options.auditRate, local, reader, sync, reporter, background })
+  auditHits({
+    sampleRate: options.auditRate,
+    local,
+    reader,
+    voided: new VoidEntries(driver, names),
+    sync,
+    reporter,
+    background,
+  })
   const writer = new Writer({
     store,
     gate,

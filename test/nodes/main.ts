@@ -24,5 +24,7 @@ async function execute({ id, task, argument }: Order): Promise<void> {
   process.send?.(outcome)
 }
 
+// Whoever started this process is gone.
+process.on('disconnect', () => process.exit(1))
 process.on('message', (order: Order) => void execute(order))
 process.send?.({ id: 0 } satisfies Outcome)

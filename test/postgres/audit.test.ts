@@ -33,6 +33,41 @@ describe('an audit', () => {
     expect(cache.stats().violations).toBe(1)
   })
 
+  it.each<[string, string]>([
+    ['a deleted entry', `delete from postgres_cache.entries where key = 'gone'`],
+    ['an invalidated entry', 'select'],
+  ])('finds %s that is still held', async (_, removal) => {
+    await using cache = new PostgresCache(options)
+    await cache.set('gone', 'old')
+    expect(await held(cache, 'gone')).toBe('old')
+    await database.query('begin; set local session_replication_role = replica')
+    await database.query(removal)
+    await database.query(
+      `insert into postgres_cache.invalidations (target, txid) values ('kgone', pg_current_xact_id())`,
+    )
+    await database.query(`insert into postgres_cache.invalidators (txid) values (pg_current_xact_id())`)
+    await database.query('commit')
+    const found = nextEvent(cache, 'violation-found')
+    const reading = setInterval(() => void cache.get('gone'), 50)
+    expect(await found).toEqual({ key: 'gone' })
+    clearInterval(reading)
+    expect(await cache.get('gone')).toBeUndefined()
+  })
+
+  it('does not mind what housekeeping voids', async () => {
+    await using cache = new PostgresCache(options)
+    await cache.set('fenced', 'right')
+    expect(await held(cache, 'fenced')).toBe('right')
+    await database.query('update postgres_cache.state set trim_fence = pg_current_snapshot()')
+    const until = performance.now() + 1_500
+    while (performance.now() < until) {
+      await cache.get('fenced')
+      await new Promise(setImmediate)
+    }
+    expect(await cache.get('fenced', { fresh: true })).toBeUndefined()
+    expect(cache.stats().violations).toBe(0)
+  })
+
   it('finds nothing where others change all the time', async () => {
     await using cache = new PostgresCache(options)
     await using other = new PostgresCache({ connectionString: database.url, local: false })
