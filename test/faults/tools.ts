@@ -11,9 +11,9 @@ export const LIBFAKETIME: string | undefined = findLibrary('faketime/libfaketime
 const TOOLS = {
   'PgBouncer (apt-get install pgbouncer)': () => canRun('pgbouncer', '--version'),
   'an installed PostgreSQL (apt-get install postgresql)': () => INSTALLED_POSTGRES !== undefined,
-  'network namespaces (root, and apt-get install iproute2)': () => isRoot() && canRun('ip', 'netns', 'list'),
+  'network namespaces (root, and apt-get install iproute2)': canMakeNamespaces,
   'libfaketime (apt-get install faketime)': () => LIBFAKETIME !== undefined,
-  'small file systems (root on Linux)': () => isRoot() && process.platform === 'linux',
+  'small file systems (root on Linux)': () => isRoot() && canRun('unshare', '--mount', 'true'),
 } as const
 
 export type Tool = keyof typeof TOOLS
@@ -36,6 +36,12 @@ function canRun(program: string, ...args: readonly string[]): boolean {
   } catch {
     return false
   }
+}
+
+// Root in a container may lack the right.
+function canMakeNamespaces(): boolean {
+  const name = `postgres-cache-${process.pid}`
+  return isRoot() && canRun('ip', 'netns', 'add', name) && canRun('ip', 'netns', 'delete', name)
 }
 
 /** Debian keeps servers where only root looks. */
