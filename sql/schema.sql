@@ -405,6 +405,59 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION postgres_cache.evict_blocks(p_from bigint, p_blocks bigint, p_limit bigint, OUT evicted bigint, OUT next bigint)
+ RETURNS record
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_pages bigint := pg_relation_size('"postgres_cache"."entries"') / current_setting('block_size')::bigint;
+begin
+  delete from "postgres_cache"."entries" as e
+  where e.key in (
+    select c.key
+    from "postgres_cache"."entries" as c
+    where c.ctid >= format('(%s,0)', least(p_from, v_pages))::tid
+      and c.ctid < format('(%s,0)', least(p_from + p_blocks, v_pages))::tid
+    order by c.expires_at, c.created_at
+    limit p_limit
+    for update skip locked
+  );
+  get diagnostics evicted = row_count;
+  next := case when p_from + p_blocks < v_pages then p_from + p_blocks else 0 end;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION postgres_cache.excess(p_max_entries bigint, p_max_bytes bigint)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_pages bigint := pg_relation_size('"postgres_cache"."entries"') / current_setting('block_size')::bigint;
+  v_from bigint := case when v_pages > 1024 then floor(random() * (v_pages - 1024)) else 0 end;
+  v_entries float8;
+  v_mean_bytes float8;
+begin
+  select count(*),
+    coalesce(avg(
+      112 + 2 * octet_length(e.key) + coalesce(pg_column_size(e.value), 0) + coalesce(pg_column_size(e.bytes), 0) + coalesce(pg_column_size(e.tags), 0)
+    ), 0)
+  into v_entries, v_mean_bytes
+  from "postgres_cache"."entries" as e
+  where e.ctid >= format('(%s,0)', v_from)::tid and e.ctid < format('(%s,0)', least(v_from + 1024, v_pages))::tid;
+  if v_pages > 1024 then
+    -- Zero: the statistics were lost in a crash.
+    v_entries := coalesce(nullif(pg_stat_get_live_tuples('"postgres_cache"."entries"'::regclass), 0), v_entries * v_pages / 1024);
+  end if;
+  return greatest(
+    v_entries - p_max_entries,
+    ceil((v_entries * v_mean_bytes - p_max_bytes) / nullif(v_mean_bytes, 0)),
+    0
+  );
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION postgres_cache.forget(p_limit integer)
  RETURNS boolean
  LANGUAGE plpgsql

@@ -93,7 +93,7 @@ export interface CacheOptions extends LoadOptions {
    */
   readonly maxValueBytes?: number | undefined
   /**
-   * Caps of the store. Checked, and not enforced yet.
+   * Caps of the table, approximate: checked every `pruneInterval`, so that it may grow beyond them in between.
    * @default none
    */
   readonly store?: StoreOptions | undefined

@@ -187,8 +187,8 @@ export class Connection {
     const { background, gate, reporter, options } = this.#parts
     background.every(options.pruneIntervalMs, async () => {
       try {
-        const removed = await gate.pass('sweep', () => this.#sweeper.sweep(() => background.closed))
-        if (removed !== null) reporter.report('swept', { removed })
+        const swept = await gate.pass('sweep', () => this.#sweeper.sweep(() => background.closed))
+        if (swept !== null) reporter.report('swept', swept)
       } catch (error) {
         if (isCacheError(error)) reporter.report('error', { error, operation: 'sweep' })
       }

@@ -44,7 +44,8 @@ export interface CacheEvents {
   'session-lost': { readonly error: CacheError }
   /** After `ms` without a session. */
   'session-restored': { readonly ms: number }
-  swept: { readonly removed: number }
+  /** Rows that were expired or void, and those beyond `store.maxEntries` or `store.maxBytes`. */
+  swept: { readonly removed: number; readonly evicted: number }
   /** Works, but not as configured: a pooler that swallows notifications, for one. */
   degraded: { readonly reason: string }
   /** The server cannot be reached: reads miss and writes reject at once, until it closes. */
@@ -84,7 +85,7 @@ export interface CacheCounters {
   syncs: number
   sessionsLost: number
   sessionsRestored: number
-  /** Rows that this process's sweeper removed. */
+  /** Rows that this process's sweeper removed or evicted. */
   swept: number
   circuitsOpened: number
   /** What audits found: must be 0. */
@@ -116,7 +117,7 @@ const COUNT: {
     measures.sent(statement, keys, ms, error !== undefined),
   'session-lost': (counters) => (counters.sessionsLost += 1),
   'session-restored': (counters) => (counters.sessionsRestored += 1),
-  swept: (counters, { removed }) => (counters.swept += removed),
+  swept: (counters, { removed, evicted }) => (counters.swept += removed + evicted),
   degraded: () => {},
   'circuit-opened': (counters) => (counters.circuitsOpened += 1),
   'circuit-closed': () => {},

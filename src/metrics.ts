@@ -132,7 +132,7 @@ export const METRICS: readonly Metric[] = [
   counter(
     'swept',
     '{row}',
-    'Rows that the sweeper of this process removed.',
+    'Rows that the sweeper of this process removed or evicted.',
     one(({ swept }) => swept),
   ),
   counter(

@@ -126,7 +126,7 @@ export class Sync {
     else if (hint.kind !== 'sync' && hint.kind !== 'unknown') return
     const waitMs = (hint.kind === 'unknown' ? UNKNOWN_SHUT_MS : hint.shutMs) + TRAILING_MS
     this.#trailsAt = clock.monotonic() + waitMs
-    this.#trailing ??= background.once(waitMs, () => this.#trail())
+    if (this.#trailing === undefined) this.#trailing = background.once(waitMs, () => this.#trail())
   }
 
   // What the gate left out after the last hint is seen by a sync that begins when it has opened again.

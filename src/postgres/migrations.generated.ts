@@ -1014,6 +1014,61 @@ begin
 end
 $$;
 
+-- How many entries there are beyond the caps; null is no cap. A table of up to 1,024 blocks is counted. Of a larger one the statistics say how many
+-- rows are alive, and a part of it how large they are. 112 bytes for what a row has besides its texts, in table and index.
+create function {{excess}}(p_max_entries bigint, p_max_bytes bigint) returns bigint
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_pages bigint := pg_relation_size('{{entries}}') / current_setting('block_size')::bigint;
+  v_from bigint := case when v_pages > 1024 then floor(random() * (v_pages - 1024)) else 0 end;
+  v_entries float8;
+  v_mean_bytes float8;
+begin
+  select count(*),
+    coalesce(avg(
+      112 + 2 * octet_length(e.key) + coalesce(pg_column_size(e.value), 0) + coalesce(pg_column_size(e.bytes), 0) + coalesce(pg_column_size(e.tags), 0)
+    ), 0)
+  into v_entries, v_mean_bytes
+  from {{entries}} as e
+  where e.ctid >= format('(%s,0)', v_from)::tid and e.ctid < format('(%s,0)', least(v_from + 1024, v_pages))::tid;
+  if v_pages > 1024 then
+    -- Zero: the statistics were lost in a crash.
+    v_entries := coalesce(nullif(pg_stat_get_live_tuples('{{entries}}'::regclass), 0), v_entries * v_pages / 1024);
+  end if;
+  return greatest(
+    v_entries - p_max_entries,
+    ceil((v_entries * v_mean_bytes - p_max_bytes) / nullif(v_mean_bytes, 0)),
+    0
+  );
+end
+$$;
+
+-- Evicts up to p_limit entries of p_blocks blocks from p_from: those first that end soonest, and of those without an end the oldest. The trigger
+-- tells others, because a later set would replace nothing and tell nobody, and leaves something that refuses older fills.
+create function {{evict_blocks}}(p_from bigint, p_blocks bigint, p_limit bigint, out evicted bigint, out next bigint)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_pages bigint := pg_relation_size('{{entries}}') / current_setting('block_size')::bigint;
+begin
+  delete from {{entries}} as e
+  where e.key in (
+    select c.key
+    from {{entries}} as c
+    where c.ctid >= format('(%s,0)', least(p_from, v_pages))::tid
+      and c.ctid < format('(%s,0)', least(p_from + p_blocks, v_pages))::tid
+    order by c.expires_at, c.created_at
+    limit p_limit
+    for update skip locked
+  );
+  get diagnostics evicted = row_count;
+  next := case when p_from + p_blocks < v_pages then p_from + p_blocks else 0 end;
+end
+$$;
+
 -- prune(): what is expired or void in p_blocks blocks from p_from, up to p_limit rows, now. Rows that are younger than the removal fence leave an
 -- invalidation behind, appended by the trigger. next: where to go on; null at the end of the table.
 create function {{prune_blocks}}(p_from bigint, p_blocks bigint, p_limit integer, out removed bigint, out next bigint)

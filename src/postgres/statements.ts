@@ -25,6 +25,8 @@ export interface Statements {
   readonly tableBlocks: Statement
   readonly endTrim: Statement
   readonly forget: Statement
+  readonly excess: Statement
+  readonly evictBlocks: Statement
   readonly prune: Statement
   readonly acquireLeases: Statement
   readonly releaseLeases: Statement
@@ -123,6 +125,8 @@ order by e.key limit $3`,
     ),
     endTrim: named('end_trim', `select ${object('end_trim')}($1)`),
     forget: named('forget', `select ${object('forget')}($1)`),
+    excess: named('excess', `select ${object('excess')}($1, $2)`),
+    evictBlocks: named('evict_blocks', `select evicted, next from ${object('evict_blocks')}($1, $2, $3)`),
     prune: named('prune', `select removed, next from ${object('prune_blocks')}($1, $2, $3)`),
     acquireLeases: named(
       'acquire_leases',

@@ -4,6 +4,8 @@ import type { Driver } from './driver.ts'
 import type { Statements } from './statements.ts'
 
 export interface SweeperOptions {
+  /** Null: no cap. */
+  readonly store: { readonly maxEntries: number | null; readonly maxBytes: number | null }
   readonly pruneIntervalMs: number
   readonly pruneBatchSize: number
   readonly loadTimeoutMs: number
@@ -11,6 +13,8 @@ export interface SweeperOptions {
 
 // About 512 KiB of entries: milliseconds, far below queryTimeout.
 const BLOCKS_PER_STEP = 64
+// What a turn makes room for: a table far beyond its caps shrinks to them in several turns.
+const MAX_EVICTED_PER_TURN = 200_000
 // A turn visits at least this many blocks, and a large table whole within twenty turns.
 const MIN_BLOCKS_PER_TURN = 1_024
 const TURNS_PER_ROUND = 20
@@ -23,11 +27,20 @@ const MIN_INVALIDATIONS = 100_000
 // Every read scans the prefixes: few are kept.
 const MAX_PREFIXES = 256
 
+/** What one turn took out of the table. */
+export interface Swept {
+  /** Expired, or void. */
+  readonly removed: number
+  /** Beyond `store.maxEntries` or `store.maxBytes`. */
+  readonly evicted: number
+}
+
 export class Sweeper {
   readonly #driver: Driver
   readonly #sql: Statements
   readonly #options: SweeperOptions
   #blocksPerTurn = MIN_BLOCKS_PER_TURN
+  #evictFrom = '0'
 
   constructor(driver: Driver, statements: Statements, options: SweeperOptions) {
     this.#driver = driver
@@ -35,8 +48,8 @@ export class Sweeper {
     this.#options = options
   }
 
-  /** Rows removed; null when another process has the turn. `isStopped` is asked between statements. */
-  async sweep(isStopped: () => boolean = () => false): Promise<number | null> {
+  /** Null when another process has the turn. `isStopped` is asked between statements. */
+  async sweep(isStopped: () => boolean = () => false): Promise<Swept | null> {
     const { pruneIntervalMs, pruneBatchSize, loadTimeoutMs } = this.#options
     // A tenth less, so that a process whose timer is a little early is not turned away for a whole interval.
     const [elected] = await this.#driver.query(this.#sql.beginSweep, [
@@ -62,7 +75,7 @@ export class Sweeper {
     )
     await this.#driver.query(this.#sql.endTrim, [loadTimeoutMs])
     while (!isStopped() && (await this.#forgetSome()));
-    return removed
+    return { removed, evicted: await this.#evict(isStopped) }
   }
 
   /** Everything expired or void, now. */
@@ -79,6 +92,26 @@ export class Sweeper {
       from = step?.[1] ?? null
     }
     return removed
+  }
+
+  async #evict(isStopped: () => boolean): Promise<number> {
+    const { store, pruneBatchSize } = this.#options
+    if (store.maxEntries === null && store.maxBytes === null) return 0
+    const [row] = await this.#driver.query(this.#sql.excess, [store.maxEntries, store.maxBytes])
+    const excess = Math.min(Number(row?.[0]), MAX_EVICTED_PER_TURN)
+    let evicted = 0
+    // Twice round at most: others hold what is left, or have removed it.
+    for (let rounds = 0; evicted < excess && rounds < 2 && !isStopped();) {
+      const [step] = await this.#driver.query(this.#sql.evictBlocks, [
+        this.#evictFrom,
+        BLOCKS_PER_STEP,
+        Math.min(excess - evicted, pruneBatchSize),
+      ])
+      evicted += Number(step?.[0])
+      this.#evictFrom = step?.[1] ?? '0'
+      if (this.#evictFrom === '0') rounds++
+    }
+    return evicted
   }
 
   async #forgetSome(): Promise<boolean> {

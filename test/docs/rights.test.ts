@@ -84,7 +84,7 @@ describe('a role with the rights of docs/operations.md', () => {
       cache.on('error', ({ error }) => reject(error))
     })
     await cache.connect()
-    expect(await swept).toEqual({ removed: 0 })
+    expect(await swept).toEqual({ removed: 0, evicted: 0 })
   })
 
   it('installs it', async () => {

@@ -23,7 +23,7 @@ const outcomes: { [E in keyof CacheEvents]: CacheEvents[E] } = {
   sent: { statement: 'read', keys: 3, ms: 2, error },
   'session-lost': { error },
   'session-restored': { ms: 40 },
-  swept: { removed: 7 },
+  swept: { removed: 4, evicted: 3 },
   degraded: { reason: 'a pooler swallows notifications' },
   'circuit-opened': { error },
   'circuit-closed': {},

@@ -1,0 +1,127 @@
+// Caps on the table: what is beyond them is evicted in the sweeper's turn.
+
+import { randomBytes } from 'node:crypto'
+import { Client } from 'pg'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { type CacheOptions, PostgresCache } from '../../src/index.ts'
+import { createDatabase } from '../database.ts'
+import { nextEvent } from '../next-event.ts'
+
+const { url: connectionString, query } = await createDatabase()
+// Nothing but hints and the feed makes it sync within a test.
+const reader = new PostgresCache({ connectionString, pruneInterval: '1h', maxStaleness: '10m' })
+const writer = new PostgresCache({ connectionString, pruneInterval: '1h', local: false })
+beforeAll(() => Promise.all([reader.connect(), writer.connect()]))
+beforeEach(() => query('delete from postgres_cache.entries'))
+afterAll(() => Promise.all([reader.close(), writer.close()]))
+
+function keysOf(name: string, count: number): string[] {
+  return Array.from({ length: count }, (_, i) => `${name} ${i}`)
+}
+
+/** How many entries one turn of a sweeper with these caps evicts. */
+async function sweep(store: CacheOptions['store']): Promise<number> {
+  await query(`update postgres_cache.state set swept_at = '-infinity'`)
+  await using sweeper = new PostgresCache({ connectionString, local: false, store, pruneInterval: 10 })
+  const swept = nextEvent(sweeper, 'swept')
+  await sweeper.connect()
+  return (await swept).evicted
+}
+
+async function present(keys: readonly string[]): Promise<number> {
+  return (await writer.getMany(keys)).filter((value) => value !== undefined).length
+}
+
+describe('beyond store.maxEntries', () => {
+  it('what ends soonest is evicted, and of what has no end the oldest', async () => {
+    const [soon, late, old, young] = ['soon', 'late', 'old', 'young'].map((name) => keysOf(name, 30))
+    const set = (keys: string[] = [], ttl: '1h' | '2h' | null = null): Promise<void> =>
+      writer.setMany(
+        keys.map((key) => [key, 1]),
+        { ttl },
+      )
+    await set(old)
+    await set(young)
+    await set(late, '2h')
+    await set(soon, '1h')
+    expect(await sweep({ maxEntries: 100 })).toBe(20)
+    expect(await Promise.all([soon, late, old, young].map((keys = []) => present(keys)))).toEqual([
+      10, 30, 30, 30,
+    ])
+    expect(await sweep({ maxEntries: 45 })).toBe(55)
+    expect(await Promise.all([soon, late, old, young].map((keys = []) => present(keys)))).toEqual([
+      0, 0, 15, 30,
+    ])
+    expect(await sweep({ maxEntries: 45 })).toBe(0)
+  })
+
+  it('the local caches of others hear of it, and of what is set afterwards', async () => {
+    await writer.set('held', 'old')
+    await expect.poll(async () => [await reader.get('held'), reader.peek('held')]).toEqual(['old', 'old'])
+    await writer.set('kept', 1, { ttl: null })
+    const evicted = nextEvent(reader, 'evicted')
+    expect(await sweep({ maxEntries: 1 })).toBe(1)
+    expect(await evicted).toEqual({ key: 'held', reason: 'changed' })
+    await writer.set('held', 'new')
+    expect(await reader.get('held')).toBe('new')
+  })
+
+  it('a load that began before what was evicted is not stored over its absence', async () => {
+    const value = await reader.getOrSet('loaded', async () => {
+      await writer.set('loaded', 'set meanwhile')
+      expect(await sweep({ maxEntries: 1 })).toBe(0)
+      await writer.set('kept', 1, { ttl: null })
+      expect(await sweep({ maxEntries: 1 })).toBe(1)
+      return 'from before'
+    })
+    expect(value).toBe('from before')
+    expect(await reader.get('loaded', { fresh: true })).toBeUndefined()
+  })
+
+  it('an entry that a transaction holds stays', async () => {
+    await writer.set('locked', 1, { ttl: '1h' })
+    await writer.set('free', 1, { ttl: '2h' })
+    const client = new Client(connectionString)
+    await client.connect()
+    await client.query('begin')
+    await client.query(`select from postgres_cache.entries where key = 'locked' for update`)
+    expect(await sweep({ maxEntries: 1 })).toBe(1)
+    await client.query('rollback')
+    await client.end()
+    expect(await writer.getMany(['locked', 'free'])).toEqual([1, undefined])
+  })
+})
+
+describe('beyond store.maxBytes', () => {
+  it('as much is evicted as makes the rest fit', async () => {
+    const keys = keysOf('large', 100)
+    await writer.setMany(keys.map((key) => [key, randomBytes(7_500).toString('base64')]))
+    expect(await sweep({ maxBytes: 500_000 })).toBeGreaterThanOrEqual(50)
+    const left = await present(keys)
+    expect(left * 10_000).toBeLessThanOrEqual(500_000)
+    expect(left * 10_000).toBeGreaterThan(450_000)
+  })
+})
+
+it('without caps nothing is evicted', async () => {
+  await writer.setMany(keysOf('kept', 50).map((key) => [key, 1]))
+  expect(await sweep({})).toBe(0)
+})
+
+it('a table that is too large to be counted is judged by its statistics', { timeout: 120_000 }, async () => {
+  const count = 20_000
+  for (let from = 0; from < count; from += 2_000) {
+    await writer.setMany(
+      Array.from({ length: 2_000 }, (_, i) => [`many ${from + i}`, randomBytes(400).toString('base64')]),
+    )
+  }
+  await query('analyze postgres_cache.entries')
+  const [size] = await query<{ blocks: number }>(
+    `select (pg_relation_size('postgres_cache.entries') / 8192)::integer as blocks`,
+  )
+  expect(size?.blocks).toBeGreaterThan(1_024)
+  const evicted = await sweep({ maxEntries: 15_000 })
+  console.log(`of ${count} entries ${evicted} were evicted for a cap of 15,000`)
+  expect(evicted).toBeGreaterThan(4_500)
+  expect(evicted).toBeLessThan(5_500)
+})
