@@ -32,6 +32,17 @@ async function until<T>(found: () => T | undefined): Promise<T> {
   }
 }
 
+interface Overwriting {
+  readonly free: readonly string[]
+  readonly locked: readonly string[]
+  readonly ms: number
+}
+
+interface Slowest {
+  setMs: number
+  readMs: number
+}
+
 interface Flooded {
   readonly stored: number
   readonly codes: readonly string[]
@@ -130,6 +141,29 @@ export const tasks = {
   async countMany(given: { prefix: string; count: number }): Promise<{ found: number; length: number }> {
     const values = await opened().getMany(Array.from({ length: given.count }, (_, i) => given.prefix + i))
     return { found: values.filter((value) => value !== undefined).length, length: values.length }
+  },
+
+  /** How long the slowest took of batches of reads, and of sets beside those of keys that somebody holds. */
+  async overwriteFor({ free, locked, ms }: Overwriting): Promise<Slowest> {
+    const slowest = { setMs: 0, readMs: 0 }
+    const end = performance.now() + ms
+    const repeat = async (figure: keyof Slowest, work: () => Promise<unknown>): Promise<void> => {
+      for (let began = performance.now(); began < end; began = performance.now()) {
+        await work()
+        slowest[figure] = Math.max(slowest[figure], performance.now() - began)
+      }
+    }
+    const refused: Promise<unknown>[] = []
+    const set = (key: string): Promise<void> => opened().set(key, performance.now())
+    await Promise.all([
+      repeat('setMs', () => {
+        refused.push(...locked.map((key) => set(key).catch(() => {})))
+        return Promise.all(free.map(set))
+      }),
+      repeat('readMs', () => opened().getMany([...free, ...locked])),
+    ])
+    await Promise.all(refused)
+    return slowest
   },
 
   /** So many sets at once; then, what became of them and how much memory they took. */
