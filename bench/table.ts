@@ -30,7 +30,7 @@ function summary({ rounds }: CellResult, name: FigureName): string {
   return `${middle} (${formatFigure(name, Math.min(...values))}–${formatFigure(name, Math.max(...values))})`
 }
 
-function alignedTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
+export function alignedTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = header.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]?.length ?? 0)))
   const line = (cells: readonly string[]): string =>
     `| ${cells.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join(' | ')} |`

@@ -260,8 +260,7 @@ begin
 end
 $$;
 
--- Evicts up to p_limit entries of p_blocks blocks from p_from: those first that end soonest, and of those without an end the oldest. The trigger
--- tells others, because a later set would replace nothing and tell nobody, and leaves something that refuses older fills.
+-- Evicts up to p_limit entries of p_blocks blocks from p_from, those first that were written first (bench/eviction.ts). The trigger tells others, because a later set would replace nothing and tell nobody, and leaves something that refuses older fills.
 create function {{evict_blocks}}(p_from bigint, p_blocks bigint, p_limit bigint, out evicted bigint, out next bigint)
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -275,7 +274,7 @@ begin
     from {{entries}} as c
     where c.ctid >= format('(%s,0)', least(p_from, v_pages))::tid
       and c.ctid < format('(%s,0)', least(p_from + p_blocks, v_pages))::tid
-    order by c.expires_at, c.created_at
+    order by c.created_at
     limit p_limit
     for update skip locked
   );

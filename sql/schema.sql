@@ -419,7 +419,7 @@ begin
     from "postgres_cache"."entries" as c
     where c.ctid >= format('(%s,0)', least(p_from, v_pages))::tid
       and c.ctid < format('(%s,0)', least(p_from + p_blocks, v_pages))::tid
-    order by c.expires_at, c.created_at
+    order by c.created_at
     limit p_limit
     for update skip locked
   );

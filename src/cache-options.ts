@@ -188,7 +188,7 @@ export interface LocalOptions {
 }
 
 export interface StoreOptions {
-  /** Rows of the table; what is beyond is evicted every `pruneInterval`, what expires soonest first. @unit entries @default none */
+  /** Rows of the table; what is beyond is evicted every `pruneInterval`, what was written first goes first. @unit entries @default none */
   readonly maxEntries?: number | undefined
   /** As `maxEntries`, for what the entries take in the table and its index, without bloat. @unit bytes @default none */
   readonly maxBytes?: number | undefined
