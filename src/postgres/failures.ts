@@ -1,6 +1,7 @@
 // What an error from the driver means: which CacheError it becomes, whether the statement may have happened, and whether to try again.
 
 import { CacheError, type CacheErrorCode } from '../core/errors.ts'
+import { tlsAdvice } from './tls-failures.ts'
 
 /** The world that a write was meant for is gone: sql/0003_writes.sql. */
 export const WORLD_CHANGED = 'PCW01'
@@ -82,7 +83,7 @@ export function isAmbiguous(error: unknown): boolean {
 export function toCacheError(error: unknown, operation: string): CacheError {
   if (error instanceof CacheError) return error
   const code = codeOf(error)
-  const advice = ADVICE[code]
+  const advice = tlsAdvice(error) ?? ADVICE[code]
   const detail = messageOf(error)
   return new CacheError(
     code,

@@ -46,10 +46,12 @@ export function createPool(
   return { address, connect: () => pool.connect(), close: () => pool.end() }
 }
 
-// pg.Pool keeps what it was made with in `options`; bounds of the pool mean nothing to a single client.
+// pg.Pool keeps what it was made with in `options`, the password where no copy of an object takes it along; bounds of
+// the pool mean nothing to a single client.
 function addressOf(pool: object): pg.ClientConfig {
   const options: unknown = 'options' in pool ? pool.options : undefined
-  return typeof options === 'object' && options !== null ? options : {}
+  if (typeof options !== 'object' || options === null) return {}
+  return 'password' in options ? { ...options, password: options.password as string } : options
 }
 
 function brokenBeforeUse(): void {}
