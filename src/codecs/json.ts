@@ -15,7 +15,12 @@ export const jsonCodec: Codec = {
   },
 
   decode(stored) {
-    return JSON.parse(typeof stored === 'string' ? stored : Buffer.from(stored).toString())
+    try {
+      return JSON.parse(typeof stored === 'string' ? stored : Buffer.from(stored).toString())
+    } catch {
+      // Without the cause, which quotes what is stored.
+      throw new CacheError('invalid-value', 'what is stored is not JSON')
+    }
   },
 }
 

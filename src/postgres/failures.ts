@@ -85,6 +85,7 @@ export function toCacheError(error: unknown, operation: string): CacheError {
   const code = codeOf(error)
   const advice = tlsAdvice(error) ?? ADVICE[code]
   const detail = messageOf(error)
+  if (sqlStateOf(error) !== undefined) removeData(error as object)
   return new CacheError(
     code,
     `${operation} failed: ${advice === undefined ? detail : `${advice} (${detail})`}`,
@@ -92,6 +93,12 @@ export function toCacheError(error: unknown, operation: string): CacheError {
       cause: error,
     },
   )
+}
+
+// A refused row is shown whole in DETAIL, and it may be that of another caller whose write shares the statement.
+function removeData(error: { detail?: unknown; where?: unknown }): void {
+  delete error.detail
+  delete error.where
 }
 
 // A host with several addresses fails once for each, in an error without a message of its own.
