@@ -1,9 +1,12 @@
 // A fresh, empty database for each test file, which must leave no session of ours behind in it.
+// With TEST_ROLE=application it is not empty: the cache is installed there, and its address is that of a role which owns
+// nothing and has the rights that docs/operations.md grants. Only files that need no ownership can run so.
 
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Client, type QueryResultRow } from 'pg'
 import { inject } from 'vitest'
+import { blocksOf, readPage } from './docs/markdown.ts'
 import { atEndOfFile } from './end-of-file.ts'
 
 export interface TestDatabase extends AsyncDisposable {
@@ -17,6 +20,7 @@ export interface TestDatabase extends AsyncDisposable {
   readonly drop: () => Promise<void>
 }
 
+const RUNS_AS_APPLICATION = process.env['TEST_ROLE'] === 'application'
 const APPLICATION_NAME = 'postgres-cache'
 // A backend is seen in pg_stat_activity until it has noticed that its client is gone.
 const LEAVE_PATIENCE_MS = 2_000
@@ -26,9 +30,10 @@ const POLL_MS = 10
 export async function createDatabase(): Promise<TestDatabase> {
   const name = inject('databasePrefix') + randomBytes(4).toString('hex')
   await onServer(`create database "${name}" template template0`)
-  const url = withDatabase(inject('serverUrl'), name)
-  const admin = new Client({ connectionString: url, application_name: 'test' })
+  const ownerUrl = withDatabase(inject('serverUrl'), name)
+  const admin = new Client({ connectionString: ownerUrl, application_name: 'test' })
   await admin.connect()
+  const url = RUNS_AS_APPLICATION ? await installFor(name, ownerUrl, admin) : ownerUrl
 
   let dropped: Promise<void> | undefined
   const drop = (): Promise<void> => (dropped ??= dropDatabase(name, admin))
@@ -46,10 +51,27 @@ export async function createDatabase(): Promise<TestDatabase> {
   }
 }
 
+/** Resolves to the address for a role of the database's own name. */
+async function installFor(role: string, ownerUrl: string, admin: Client): Promise<string> {
+  // Not before: tests without this role may have to prepare what is imported.
+  const { PostgresCache } = await import('../src/index.ts')
+  await PostgresCache.migrate({ connectionString: ownerUrl })
+  const grants = blocksOf(readPage('docs/operations.md')).find(({ code }) =>
+    code.includes('create role app '),
+  )
+  if (grants === undefined) throw new Error('docs/operations.md grants nothing to a role app')
+  await admin.query(grants.code.replaceAll(/\bapp\b/g, `"${role}"`))
+  const url = new URL(ownerUrl)
+  url.username = role
+  url.password = encodeURIComponent('change me')
+  return url.href
+}
+
 async function dropDatabase(name: string, admin: Client): Promise<void> {
   const leaked = await sessionsLeft(admin)
   await admin.end()
   await onServer(`drop database "${name}" with (force)`)
+  if (RUNS_AS_APPLICATION) await onServer(`drop role "${name}"`)
   if (leaked.length > 0) {
     throw new Error(`sessions left behind (${leaked.length}):\n${leaked.map(describeSession).join('\n')}`)
   }

@@ -33,13 +33,15 @@ export function createNames({ schema, prefix }: { schema: string; prefix: string
 
 /** Fills the placeholders of a file under sql/; its first comment explains them. */
 export function renderSql(sql: string, names: Names, durability: 'unlogged' | 'logged'): string {
-  // Before any name is filled in: a name may hold what ends a function body.
+  // Before any name is filled in: a name may hold what ends a function body. Comments stay as they are: a name may hold
+  // what ends a line.
   return sql
     .replaceAll('$$', () => bodyDelimiter(names))
     .replace(
-      /'\{\{(?<quoted>[a-z_]+)\}\}'|\{\{(?:(?<kind>name|literal):)?(?<bare>[a-z_]+)\}\}/g,
-      (_, quoted: string | undefined, kind: string | undefined, bare: string) => {
+      /--.*|'\{\{(?<quoted>[a-z_]+)\}\}'|\{\{(?:(?<kind>name|literal):)?(?<bare>[a-z_]+)\}\}/g,
+      (match, quoted: string | undefined, kind: string | undefined, bare: string | undefined) => {
         if (quoted !== undefined) return quoteLiteral(fill(quoted, names, durability))
+        if (bare === undefined) return match
         if (kind === 'name') return quoteIdentifier(names.prefix + bare)
         if (kind === 'literal') return quoteLiteral(bare === 'schema' ? names.schema : names.address)
         return fill(bare, names, durability)
