@@ -803,7 +803,7 @@ begin
   from (
     select c.singleton from {{state}} as c
     -- A clock that was set back must not stop the sweep.
-    where c.swept_at <= v_now - p_interval_ms * interval '1 ms' or c.swept_at > v_now
+    where c.swept_at <= v_now - p_interval_ms * interval '1 ms' or c.swept_at > v_now + interval '1 minute'
     for update skip locked
   ) as due
   where s.singleton = due.singleton;
@@ -935,24 +935,35 @@ begin
 end
 $$;
 
--- Removes rows behind the removal fence: nobody needs telling, for they are expired or void already.
+-- Removes rows behind the removal fence. Nobody needs telling of those that are expired, or invalidated: the invalidation has been told. What is
+-- void for nothing but the trim fence, because it was held when the others were re-stamped, may be held by others, too, and a later set would replace
+-- nothing and tell nobody: of its end they are told now.
 create function {{remove_swept}}(p_keys text[], p_fence pg_snapshot) returns bigint
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  v_trim_fence constant pg_snapshot := (select s.trim_fence from {{state}} as s);
+  v_former constant text := {{act}}('remove');
   v_count bigint;
+  v_told bigint;
 begin
-  perform {{act}}('remove');
   delete from {{entries}} as e
   where e.key = any (p_keys)
     and pg_visible_in_snapshot(e.written_by, p_fence)
     and (
       e.expires_at <= clock_timestamp() - interval '1 minute'
-      or not exists (select from {{valid_entries}} as v where v.key = e.key offset 0)
+      or pg_snapshot_xmax(e.as_of) > pg_snapshot_xmax(v_trim_fence)
+        and not exists (select from {{valid_entries}} as v where v.key = e.key offset 0)
     );
   get diagnostics v_count = row_count;
-  return v_count;
+  perform {{act}}(v_former);
+  delete from {{entries}} as e
+  where e.key = any (p_keys)
+    and pg_visible_in_snapshot(e.written_by, p_fence)
+    and pg_snapshot_xmax(e.as_of) <= pg_snapshot_xmax(v_trim_fence);
+  get diagnostics v_told = row_count;
+  return v_count + v_told;
 end
 $$;
 
@@ -1014,29 +1025,32 @@ begin
 end
 $$;
 
--- How many entries there are beyond the caps; null is no cap. A table of up to 1,024 blocks is counted. Of a larger one the statistics say how many
--- rows are alive, and a part of it how large they are. 112 bytes for what a row has besides its texts, in table and index.
+-- How many entries there are beyond the caps; null is no cap. What has expired does not count: the sweep removes it. A table of up to 1,024 blocks is
+-- counted, of a larger one 32 stretches of 32 blocks, one somewhere in each part of it. 112 bytes for what a row has besides its texts, in table and
+-- index.
 create function {{excess}}(p_max_entries bigint, p_max_bytes bigint) returns bigint
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_pages bigint := pg_relation_size('{{entries}}') / current_setting('block_size')::bigint;
-  v_from bigint := case when v_pages > 1024 then floor(random() * (v_pages - 1024)) else 0 end;
+  v_blocks constant float8 := greatest(pg_relation_size('{{entries}}') / current_setting('block_size')::bigint, 1024);
+  v_part constant float8 := v_blocks / 32;
   v_entries float8;
   v_mean_bytes float8;
 begin
-  select count(*),
+  select count(*) * v_blocks / 1024,
     coalesce(avg(
       112 + 2 * octet_length(e.key) + coalesce(pg_column_size(e.value), 0) + coalesce(pg_column_size(e.bytes), 0) + coalesce(pg_column_size(e.tags), 0)
     ), 0)
   into v_entries, v_mean_bytes
-  from {{entries}} as e
-  where e.ctid >= format('(%s,0)', v_from)::tid and e.ctid < format('(%s,0)', least(v_from + 1024, v_pages))::tid;
-  if v_pages > 1024 then
-    -- Zero: the statistics were lost in a crash.
-    v_entries := coalesce(nullif(pg_stat_get_live_tuples('{{entries}}'::regclass), 0), v_entries * v_pages / 1024);
-  end if;
+  from (select floor(n * v_part + random() * (v_part - 32)) as block from generate_series(0, 31) as n offset 0) as stretch
+  cross join lateral (
+    select *
+    from {{entries}} as c
+    where c.ctid >= format('(%s,0)', stretch.block)::tid and c.ctid < format('(%s,0)', stretch.block + 32)::tid
+      and c.expires_at > clock_timestamp()
+    offset 0
+  ) as e;
   return greatest(
     v_entries - p_max_entries,
     ceil((v_entries * v_mean_bytes - p_max_bytes) / nullif(v_mean_bytes, 0)),
@@ -1045,26 +1059,28 @@ begin
 end
 $$;
 
--- Evicts up to p_limit entries of p_blocks blocks from p_from, those first that were written first (bench/eviction.ts). The trigger tells others, because a later set would replace nothing and tell nobody, and leaves something that refuses older fills.
-create function {{evict_blocks}}(p_from bigint, p_blocks bigint, p_limit bigint, out evicted bigint, out next bigint)
+-- Evicts up to p_limit entries of p_blocks blocks from p_from, those first that were written first (bench/eviction.ts). The trigger tells others,
+-- because a later set would replace nothing and tell nobody, and leaves something that refuses older fills.
+create function {{evict_blocks}}(p_from bigint, p_blocks bigint, p_limit bigint) returns bigint
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_pages bigint := pg_relation_size('{{entries}}') / current_setting('block_size')::bigint;
+  v_count bigint;
 begin
   delete from {{entries}} as e
   where e.key in (
     select c.key
     from {{entries}} as c
-    where c.ctid >= format('(%s,0)', least(p_from, v_pages))::tid
-      and c.ctid < format('(%s,0)', least(p_from + p_blocks, v_pages))::tid
-    order by c.created_at
+    where c.ctid >= format('(%s,0)', p_from)::tid
+      and c.ctid < format('(%s,0)', p_from + p_blocks)::tid
+      and c.expires_at > clock_timestamp()
+    order by c.written_by
     limit p_limit
     for update skip locked
   );
-  get diagnostics evicted = row_count;
-  next := case when p_from + p_blocks < v_pages then p_from + p_blocks else 0 end;
+  get diagnostics v_count = row_count;
+  return v_count;
 end
 $$;
 
@@ -1476,7 +1492,7 @@ begin
   if (select c.relkind not in ('r', 'p') from pg_class as c where c.oid = p_table) then
     raise exception 'postgres-cache: % is not a table', p_table using errcode = 'wrong_object_type';
   end if;
-  perform {{check_pattern}}(p_table, pattern) from unnest(v_patterns) as pattern;
+  perform {{check_pattern}}(p_table, pattern) from unnest(p_keys || p_tags) as pattern where pattern is not null;
   v_given := (case when p_hints then 'hints' else 'quiet' end)::text || v_patterns;
   if not exists (
     select from {{watched_relations}}(p_table) as r
@@ -1642,7 +1658,8 @@ begin
 end
 $$;
 
--- Adds to a number, which keeps its deadlines and tags; where nothing fresh is, stores p_by with the given ones. Raises PCV01 for what is no number.
+-- Adds to a number, which keeps its deadlines and tags; where nothing fresh is, stores p_by with the given ones. Raises PCV01 for what is no number,
+-- or would be none for JavaScript.
 create function {{increment_entry}}(
   p_world text, p_lock_timeout text, p_key text, p_by numeric, p_tags text[], p_fresh_ms float8, p_keep_ms float8,
   out version text, out result text
@@ -1655,6 +1672,7 @@ declare
   v_now constant timestamptz := clock_timestamp();
   v_epoch constant float8 := extract(epoch from v_now);
   v_present record;
+  v_sum numeric;
 begin
   perform {{begin_own_write}}(p_world);
   perform set_config('lock_timeout', p_lock_timeout, true);
@@ -1690,7 +1708,11 @@ begin
     if v_present.codec is not null or v_present.value is null or json_typeof(v_present.value::json) <> 'number' then
       raise exception 'postgres-cache: what is stored is not a number' using errcode = 'PCV01';
     end if;
-    result := trim_scale(v_present.value::numeric + p_by)::text;
+    v_sum := v_present.value::numeric + p_by;
+    if abs(v_sum) > 1.7976931348623157e308 then
+      raise exception 'postgres-cache: the sum is beyond the largest number' using errcode = 'PCV01';
+    end if;
+    result := trim_scale(v_sum)::text;
     update {{entries}} as e
     set written_by = pg_current_xact_id(), seq = nextval('{{seq}}'), origin = 's', as_of = v_present.as_of, value = result
     where e.key = p_key;

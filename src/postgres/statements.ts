@@ -126,7 +126,7 @@ order by e.key limit $3`,
     endTrim: named('end_trim', `select ${object('end_trim')}($1)`),
     forget: named('forget', `select ${object('forget')}($1)`),
     excess: named('excess', `select ${object('excess')}($1, $2)`),
-    evictBlocks: named('evict_blocks', `select evicted, next from ${object('evict_blocks')}($1, $2, $3)`),
+    evictBlocks: named('evict_blocks', `select ${object('evict_blocks')}($1, $2, $3)`),
     prune: named('prune', `select removed, next from ${object('prune_blocks')}($1, $2, $3)`),
     acquireLeases: named(
       'acquire_leases',

@@ -15,6 +15,10 @@ export interface SweeperOptions {
 const BLOCKS_PER_STEP = 64
 // What a turn makes room for: a table far beyond its caps shrinks to them in several turns.
 const MAX_EVICTED_PER_TURN = 200_000
+// From so many blocks, at least so many go, so that a turn need not visit them all: what was written first goes first among some thousand.
+const MIN_EVICTED_PER_STEP = 500
+// Then the excess is estimated again: another process may be evicting, too.
+const EVICTED_PER_LOOK = 5_000
 // A turn visits at least this many blocks, and a large table whole within twenty turns.
 const MIN_BLOCKS_PER_TURN = 1_024
 const TURNS_PER_ROUND = 20
@@ -40,7 +44,7 @@ export class Sweeper {
   readonly #sql: Statements
   readonly #options: SweeperOptions
   #blocksPerTurn = MIN_BLOCKS_PER_TURN
-  #evictFrom = '0'
+  #evictFrom = 0
 
   constructor(driver: Driver, statements: Statements, options: SweeperOptions) {
     this.#driver = driver
@@ -95,21 +99,46 @@ export class Sweeper {
   }
 
   async #evict(isStopped: () => boolean): Promise<number> {
-    const { store, pruneBatchSize } = this.#options
-    if (store.maxEntries === null && store.maxBytes === null) return 0
-    const [row] = await this.#driver.query(this.#sql.excess, [store.maxEntries, store.maxBytes])
-    const excess = Math.min(Number(row?.[0]), MAX_EVICTED_PER_TURN)
+    const { maxEntries, maxBytes } = this.#options.store
+    if (maxEntries === null && maxBytes === null) return 0
+    const look = async (): Promise<number> => {
+      const [row] = await this.#driver.query(this.#sql.excess, [maxEntries, maxBytes])
+      return Number(row?.[0])
+    }
     let evicted = 0
-    // Twice round at most: others hold what is left, or have removed it.
-    for (let rounds = 0; evicted < excess && rounds < 2 && !isStopped();) {
-      const [step] = await this.#driver.query(this.#sql.evictBlocks, [
-        this.#evictFrom,
-        BLOCKS_PER_STEP,
-        Math.min(excess - evicted, pruneBatchSize),
-      ])
-      evicted += Number(step?.[0])
-      this.#evictFrom = step?.[1] ?? '0'
-      if (this.#evictFrom === '0') rounds++
+    let left = Math.min(await look(), MAX_EVICTED_PER_TURN)
+    while (left > 0 && !isStopped()) {
+      const count = await this.#evictSome(left, Math.min(left, EVICTED_PER_LOOK), isStopped)
+      // Others hold what is left.
+      if (count === 0) break
+      evicted += count
+      // An estimate: further looks may lower it, and do not raise it.
+      left = left > count ? Math.min(left - count, await look()) : 0
+    }
+    return evicted
+  }
+
+  async #evictSome(excess: number, wanted: number, isStopped: () => boolean): Promise<number> {
+    const tableBlocks = await this.#tableBlocks()
+    const steps = Math.ceil(tableBlocks / BLOCKS_PER_STEP)
+    const perStep = Math.max(Math.ceil(excess / steps), MIN_EVICTED_PER_STEP)
+    let evicted = 0
+    for (let step = 0; step < steps && evicted < wanted && !isStopped(); step++) {
+      if (this.#evictFrom >= tableBlocks) this.#evictFrom = 0
+      evicted += await this.#evictFromBlocks(this.#evictFrom, Math.min(perStep, wanted - evicted))
+      this.#evictFrom += BLOCKS_PER_STEP
+    }
+    return evicted
+  }
+
+  async #evictFromBlocks(from: number, wanted: number): Promise<number> {
+    let evicted = 0
+    while (evicted < wanted) {
+      const limit = Math.min(wanted - evicted, this.#options.pruneBatchSize)
+      const [row] = await this.#driver.query(this.#sql.evictBlocks, [from, BLOCKS_PER_STEP, limit])
+      const count = Number(row?.[0])
+      evicted += count
+      if (count < limit) break
     }
     return evicted
   }
