@@ -24,14 +24,14 @@ export interface StatementTrace {
 }
 
 /** Names are `tracing:postgres-cache:get:start` and so on. */
-export const CALL_TRACES: Readonly<Record<TimedCall, TracingChannel<unknown, CallTrace>>> = {
+export const CALL_TRACES: Readonly<Record<TimedCall, TracingChannel<object, CallTrace>>> = {
   get: tracingChannel('postgres-cache:get'),
   getOrSet: tracingChannel('postgres-cache:getOrSet'),
   set: tracingChannel('postgres-cache:set'),
   load: tracingChannel('postgres-cache:load'),
 }
 
-export const STATEMENT_TRACE: TracingChannel<unknown, StatementTrace> =
+export const STATEMENT_TRACE: TracingChannel<object, StatementTrace> =
   tracingChannel('postgres-cache:statement')
 
 /** Names are `postgres-cache:hit` and so on. */

@@ -146,8 +146,8 @@ export function exportSpans({ tracerProvider = trace }: SpansOptions = {}): () =
 }
 
 /** What is bound to a channel runs what it traces: here in the context of the span, which only the context manager of the SDK can set. */
-class ActiveContext extends AsyncLocalStorage<unknown> {
-  override run<R, Args extends unknown[]>(active: unknown, work: (...args: Args) => R, ...args: Args): R {
+class ActiveContext extends AsyncLocalStorage<object> {
+  override run<R, Args extends unknown[]>(active: object, work: (...args: Args) => R, ...args: Args): R {
     return context.with(active as Context, () => work(...args))
   }
 }

@@ -37,7 +37,7 @@ async function tracesOf(name: string, work: () => Promise<unknown>): Promise<[st
     asyncEnd: hear('asyncEnd'),
     error: hear('error'),
   }
-  const channels = tracingChannel<unknown, object>(`postgres-cache:${name}`)
+  const channels = tracingChannel<object>(`postgres-cache:${name}`)
   channels.subscribe(ears)
   try {
     await work().catch(() => {})
