@@ -28,13 +28,18 @@ export interface Surroundings {
   readonly notificationQueueUsage: number
   /** As far as the role may see them: in a transaction, and doing nothing for longer than a minute. */
   readonly idleTransactions: readonly { readonly pid: number; readonly application: string }[]
-  /** By the database's clock, milliseconds since 1970. */
-  readonly now: number
 }
 
 export async function readSurroundings(driver: Driver, names: Names): Promise<Surroundings> {
   const [row] = await driver.query({ name: '', text: look(names) })
   return JSON.parse(row?.[0] ?? '{}') as Surroundings
+}
+
+/** Milliseconds since 1970. */
+export async function readClock(driver: Driver): Promise<number> {
+  const text = 'select extract(epoch from clock_timestamp()) * 1000'
+  const [row] = await driver.query({ name: '', text })
+  return Number(row?.[0])
 }
 
 const look = ({ schema, prefix }: Names): string => `
@@ -77,6 +82,5 @@ select json_build_object(
     select coalesce(json_agg(json_build_object('pid', a.pid, 'application', a.application_name) order by a.pid), '[]')
     from pg_stat_activity as a
     where a.state like 'idle in transaction%' and a.state_change < clock_timestamp() - interval '1 minute'
-  ),
-  'now', floor(extract(epoch from clock_timestamp()) * 1000)
+  )
 )::text`

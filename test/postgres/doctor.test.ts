@@ -1,12 +1,15 @@
+import { Transform } from 'node:stream'
 import { Client } from 'pg'
 import { describe, expect, it } from 'vitest'
 import { majorFromEnvironment } from '../../scripts/database-url.ts'
 import type { Finding, Verdict } from '../../src/cli/diagnosis.ts'
+import { examine } from '../../src/examination.ts'
 import { PostgresCache } from '../../src/index.ts'
 import { createDatabase, type TestDatabase } from '../database.ts'
 import { createRole } from '../limited-role.ts'
 import { HAS_OWN_SERVERS, startOwnServer } from '../own-server.ts'
 import { runCommand } from '../run-command.ts'
+import { TcpProxy } from '../tcp-proxy.ts'
 
 interface Diagnosis {
   readonly code: number
@@ -23,6 +26,14 @@ async function diagnose(url: string, ...args: readonly string[]): Promise<Diagno
     of: (matter) => findings.find((finding) => finding.matter === matter),
     verdicts: new Set(findings.map(({ verdict }) => verdict)),
   }
+}
+
+const LATENCY_MS = 60
+
+function heldBack(ms: number): Transform {
+  return new Transform({
+    transform: (chunk: Buffer, _, done) => void setTimeout(() => done(null, chunk), ms),
+  })
 }
 
 async function installed(): Promise<TestDatabase> {
@@ -111,6 +122,15 @@ describe('doctor', () => {
     const { code, of } = await diagnose(role.url)
     expect(code).toBe(1)
     expect(of('session')).toMatchObject({ verdict: 'problem' })
+  })
+
+  it('times one round trip, and reads the clock in it, however long the rest takes', async () => {
+    const database = await installed()
+    await using proxy = await TcpProxy.to(database.url, { fromServer: () => heldBack(LATENCY_MS) })
+    const { roundTripMs, clockAheadMs } = await examine({ connectionString: proxy.urlOf(database.url) })
+    expect(roundTripMs).toBeGreaterThan(LATENCY_MS - 1)
+    expect(roundTripMs).toBeLessThan(2 * LATENCY_MS)
+    expect(Math.abs(clockAheadMs)).toBeLessThan(LATENCY_MS)
   })
 
   it('that cannot connect fails like every command', async () => {
