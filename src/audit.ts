@@ -32,13 +32,16 @@ export function auditHits(parts: AuditParts): void {
   const underWay = new Set<string>()
 
   const begin = async (key: string): Promise<void> => {
-    const suspect = await heldInstead(parts, key)
-    if (suspect === undefined || background.closed) return void underWay.delete(key)
-    background.once(RECHECK_MS, () => end(key, suspect))
+    let suspect: Version | undefined
+    try {
+      suspect = await heldInstead(parts, key)
+    } finally {
+      if (suspect === undefined) underWay.delete(key)
+    }
+    if (suspect !== undefined) background.once(RECHECK_MS, () => end(key, suspect))
   }
   const end = async (key: string, suspect: Version): Promise<void> => {
-    const held = await heldInstead(parts, key)
-    underWay.delete(key)
+    const held = await heldInstead(parts, key).finally(() => underWay.delete(key))
     if (held !== suspect) return
     reporter.report('violation-found', { key })
     local.flush('violation')
