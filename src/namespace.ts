@@ -1,10 +1,10 @@
 // A part of a cache under a prefix of its own, with the same interface. It owns nothing: connections belong to the cache that it was made from.
 
 import type { Cache, CacheStats, TransactionCache, TransactionLike, TypedCache, Watch } from './contract.ts'
+import { invalid } from './core/check.ts'
 import type { Duration } from './core/duration.ts'
-import { CacheError } from './core/errors.ts'
+import type { CacheError } from './core/errors.ts'
 import type { Entry, Version } from './core/entry.ts'
-import { expected } from './core/expected.ts'
 import { assertKey } from './core/key.ts'
 import type { CacheEvents, CacheListener, Reporter } from './events.ts'
 import type {
@@ -35,6 +35,8 @@ import { wrapFunction } from './wrap.ts'
 
 /** What a namespace has of the cache that it was made from. */
 export interface NamespaceOrigin {
+  /** What the namespaces around it put in front of keys. */
+  readonly path?: string
   readonly options: CallDefaults
   readonly reporter: Reporter
 }
@@ -42,6 +44,7 @@ export interface NamespaceOrigin {
 export class Namespace implements Cache {
   readonly #parent: Cache
   readonly #prefix: string
+  readonly #path: string
   readonly #defaults: Omit<NamespaceOptions, 'schema'>
   readonly #origin: NamespaceOrigin
   readonly #shape: Shape | null
@@ -57,8 +60,9 @@ export class Namespace implements Cache {
     resolveLoadOptions(defaults, origin.options)
     this.#parent = parent
     this.#prefix = `${checkName(name)}:`
+    this.#path = (origin.path ?? '') + this.#prefix
     this.#defaults = defaults
-    this.#origin = origin
+    this.#origin = { ...origin, path: this.#path }
     const report = (error: CacheError): void =>
       origin.reporter.report('error', { error, operation: 'validate' })
     this.#shape = schema === undefined ? null : new Shape(schema, report)
@@ -255,7 +259,7 @@ export class Namespace implements Cache {
 
   /** What is read, as the schema makes it; undefined, as a miss, where it does not fit. */
   #fit<T>(key: string, value: T | undefined): T | undefined {
-    return this.#shape === null ? value : (this.#shape.fit(key, value) as T | undefined)
+    return this.#shape === null ? value : (this.#shape.fit(this.#path + key, value) as T | undefined)
   }
 
   // Checked by itself: with the prefix in front, an empty key would pass.
@@ -291,7 +295,5 @@ function over<Defaults extends object, Options extends object>(
 // Without the separator in names, two namespaces can only meet when one is inside the other.
 function checkName(name: unknown): string {
   if (typeof name === 'string' && name !== '' && !name.includes(':')) return name
-  throw new CacheError('invalid-option', expected('name', "a non-empty string without ':'", name), {
-    option: 'name',
-  })
+  throw invalid('name', "a non-empty string without ':'", name)
 }

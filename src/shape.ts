@@ -30,7 +30,7 @@ export class Shape {
     this.#report = report
   }
 
-  /** The value as the schema makes it; undefined, as for a miss, where it does not fit. */
+  /** The value as the schema makes it; undefined, as for a miss, where it does not fit. `key`: as it is stored. */
   fit(key: string, value: unknown): unknown {
     if (value === undefined) return undefined
     const result = this.#schema['~standard'].validate(value)

@@ -4,6 +4,7 @@ import { collect } from '../collect.ts'
 import { CountingLoad } from '../counting-load.ts'
 import { createDatabase } from '../database.ts'
 import { held } from '../held.ts'
+import { nextEvent } from '../next-event.ts'
 
 const { url: connectionString } = await createDatabase()
 const cache = new PostgresCache({ connectionString })
@@ -55,7 +56,7 @@ describe('a namespace with a schema', () => {
     await storeOld('1')
     expect(await users.get('1')).toBeUndefined()
     off()
-    expect(errors).toEqual([['validate', 'invalid-value', '1']])
+    expect(errors).toEqual([['validate', 'invalid-value', 'users:1']])
     expect(await users.has('1')).toBe(false)
     expect(await users.getMany(['1'])).toEqual([undefined])
     expect(await users.getEntry('1')).toBeUndefined()
@@ -63,6 +64,16 @@ describe('a namespace with a schema', () => {
     await held(cache, 'users:1')
     expect(users.peek('1')).toBeUndefined()
     expect(await cache.get('users:1')).toEqual({ name: 'old' })
+  })
+
+  it('names the whole key of what does not fit, with all namespaces around it', async () => {
+    const found = nextEvent(cache, 'error')
+    await cache.set('outer:users:1', { name: 'old' })
+    await cache.namespace('outer').namespace('users', { schema: userSchema }).get('1')
+    expect((await found).error).toMatchObject({
+      key: 'outer:users:1',
+      message: expect.stringContaining('"outer:users:1"'),
+    })
   })
 
   it('loads again what does not fit, once, and stores it', async () => {
