@@ -39,6 +39,7 @@ import { Removals } from './removals.ts'
 import { isSchemaCurrent, migrateSchema, readSchemaVersion, renderMigrations } from './schema.ts'
 import type { StandardSchema } from './shape.ts'
 import { toStats } from './stats.ts'
+import { assertClient } from './transaction.ts'
 import type { NamespaceOptions, OutputOf } from './typed-cache.ts'
 import { type Parts, shutDown, wire } from './wiring.ts'
 import { wrapFunction } from './wrap.ts'
@@ -231,7 +232,7 @@ export class PostgresCache implements Cache {
   }
 
   async withTransaction(tx: TransactionLike): Promise<TransactionCache> {
-    return this.#answers.send(undefined, () => this.#parts.beginTransaction(tx))
+    return this.#answers.send(undefined, () => this.#parts.beginTransaction(assertClient(tx)))
   }
 
   async watch(table: string, options: WatchOptions): Promise<void> {

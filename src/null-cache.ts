@@ -39,6 +39,7 @@ import { createNames } from './postgres/names.ts'
 import { type RunLoader, runMany, runOne } from './running-load.ts'
 import type { StandardSchema } from './shape.ts'
 import { toStats } from './stats.ts'
+import { assertClient } from './transaction.ts'
 import type { NamespaceOptions, OutputOf } from './typed-cache.ts'
 import { wrapFunction } from './wrap.ts'
 
@@ -210,7 +211,8 @@ export class NullCache implements Cache {
     return new Namespace(this, name, defaults, { options: this.#options, reporter: this.#reporter })
   }
 
-  async withTransaction(_tx: TransactionLike): Promise<TransactionCache> {
+  async withTransaction(tx: TransactionLike): Promise<TransactionCache> {
+    assertClient(tx)
     return {
       get: (key) => this.get(key),
       set: (key, value, options) => this.set(key, value, options),

@@ -2,8 +2,8 @@
 // changes at once, because what they touch goes past the local cache until a sync has seen the transaction end.
 
 import { decodeStored, encodeValue } from './codecs/values.ts'
-import type { TransactionCache } from './contract.ts'
-import { isCacheError } from './core/errors.ts'
+import type { TransactionCache, TransactionLike } from './contract.ts'
+import { CacheError, isCacheError } from './core/errors.ts'
 import { assertKey, assertPrefix, assertTags } from './core/key.ts'
 import type { Reporter } from './events.ts'
 import type { Targets } from './memory/bypass.ts'
@@ -18,6 +18,14 @@ export interface TransactionParts {
   readonly sync: Sync
   readonly reporter: Reporter
   readonly options: ResolvedOptions
+}
+
+/** A pool runs each statement on some connection: none would be in the transaction. */
+export function assertClient(tx: TransactionLike): TransactionLike {
+  if (!('connect' in tx && 'totalCount' in tx)) return tx
+  const message =
+    'Expected `tx` to be the client that BEGIN was sent on, not a pool: take one with `await pool.connect()`'
+  throw new CacheError('invalid-option', message, { option: 'tx' })
 }
 
 export class Transaction implements TransactionCache {

@@ -12,6 +12,13 @@ export interface TransactionClient {
   query(text: string, values: unknown[]): Promise<{ rows: unknown[] }>
 }
 
+interface ReadRow {
+  readonly found: boolean
+  readonly value: string | null
+  readonly bytes: string | null
+  readonly codec: string | null
+}
+
 // The same value in every statement of a transaction, and another one in the next.
 const STARTED = '(extract(epoch from transaction_timestamp()) * 1000000)::bigint::text'
 
@@ -41,13 +48,15 @@ export class TransactionStore {
   /** A fresh, valid entry as the transaction sees it. */
   async read(key: string): Promise<StoredContent | null> {
     const { rows } = await this.#tx.query(
-      `select e.value, encode(e.bytes, 'hex') as bytes, e.codec
-from ${this.#names.object('valid_entries')} as e
-where e.key = $1::text and e.fresh_until > statement_timestamp()`,
-      [key],
+      `select e.key is not null as found, e.value, encode(e.bytes, 'hex') as bytes, e.codec
+from (select 1) as one
+left join ${this.#names.object('valid_entries')} as e on e.key = $1::text and e.fresh_until > statement_timestamp()
+where ${STARTED} = $2::text`,
+      [key, this.#started],
     )
-    const row = rows[0] as { value: string | null; bytes: string | null; codec: string | null } | undefined
-    if (row === undefined) return null
+    const row = rows[0] as ReadRow | undefined
+    if (row === undefined) throw ended()
+    if (!row.found) return null
     return {
       text: row.value,
       bytes: row.bytes === null ? null : Buffer.from(row.bytes, 'hex'),
@@ -89,9 +98,13 @@ where e.key = $1::text and e.fresh_until > statement_timestamp()`,
     const { rows } = await this.#tx.query(text, values)
     const txid = (rows[0] as { txid: string | null } | undefined)?.txid
     if (txid != null) return txid
-    throw new CacheError(
-      'transaction-ended',
-      'the transaction of this withTransaction() has ended, or none was begun: call it after BEGIN, and use what it returns before COMMIT',
-    )
+    throw ended()
   }
+}
+
+function ended(): CacheError {
+  return new CacheError(
+    'transaction-ended',
+    'the transaction of this withTransaction() has ended, or none was begun: call it after BEGIN, and use what it returns before COMMIT',
+  )
 }

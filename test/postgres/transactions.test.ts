@@ -1,6 +1,6 @@
-import { Client } from 'pg'
+import { Client, Pool } from 'pg'
 import { afterAll, beforeEach, describe, expect, it } from 'vitest'
-import { PostgresCache } from '../../src/index.ts'
+import { NullCache, PostgresCache } from '../../src/index.ts'
 import { createDatabase } from '../database.ts'
 
 const database = await createDatabase()
@@ -170,7 +170,29 @@ describe('outside of one', () => {
     await client.query('commit')
     await expect(cached.invalidate('a')).rejects.toMatchObject({ code: 'transaction-ended' })
     await expect(cached.set('a', 1)).rejects.toMatchObject({ code: 'transaction-ended' })
+    await expect(cached.get('a')).rejects.toMatchObject({ code: 'transaction-ended' })
     expect(await fresh('a')).toBeUndefined()
+  })
+
+  it('refuses to read where none was begun', async () => {
+    const cached = await cache.withTransaction(client)
+    await expect(cached.get('a')).rejects.toMatchObject({ code: 'transaction-ended' })
+  })
+
+  it('refuses a pool, and takes a client of it', async () => {
+    const pool = new Pool({ connectionString })
+    for (const each of [cache, cache.namespace('n'), new NullCache()])
+      await expect(each.withTransaction(pool)).rejects.toMatchObject({
+        code: 'invalid-option',
+        option: 'tx',
+        message: expect.stringContaining('await pool.connect()'),
+      })
+    const taken = await pool.connect()
+    await taken.query('begin')
+    expect(await (await cache.withTransaction(taken)).get('a')).toBeUndefined()
+    await taken.query('rollback')
+    taken.release()
+    await pool.end()
   })
 
   it('refuses bad input before the database sees it', async () => {
