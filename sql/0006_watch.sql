@@ -164,7 +164,7 @@ begin
   if (select c.relkind not in ('r', 'p') from pg_class as c where c.oid = p_table) then
     raise exception 'postgres-cache: % is not a table', p_table using errcode = 'wrong_object_type';
   end if;
-  perform {{check_pattern}}(p_table, pattern) from unnest(v_patterns) as pattern;
+  perform {{check_pattern}}(p_table, pattern) from unnest(p_keys || p_tags) as pattern where pattern is not null;
   v_given := (case when p_hints then 'hints' else 'quiet' end)::text || v_patterns;
   if not exists (
     select from {{watched_relations}}(p_table) as r
