@@ -58,7 +58,8 @@ begin
 end
 $$;
 
--- Adds to a number, which keeps its deadlines and tags; where nothing fresh is, stores p_by with the given ones. Raises PCV01 for what is no number.
+-- Adds to a number, which keeps its deadlines and tags; where nothing fresh is, stores p_by with the given ones. Raises PCV01 for what is no number,
+-- or would be none for JavaScript.
 create function {{increment_entry}}(
   p_world text, p_lock_timeout text, p_key text, p_by numeric, p_tags text[], p_fresh_ms float8, p_keep_ms float8,
   out version text, out result text
@@ -71,6 +72,7 @@ declare
   v_now constant timestamptz := clock_timestamp();
   v_epoch constant float8 := extract(epoch from v_now);
   v_present record;
+  v_sum numeric;
 begin
   perform {{begin_own_write}}(p_world);
   perform set_config('lock_timeout', p_lock_timeout, true);
@@ -106,7 +108,11 @@ begin
     if v_present.codec is not null or v_present.value is null or json_typeof(v_present.value::json) <> 'number' then
       raise exception 'postgres-cache: what is stored is not a number' using errcode = 'PCV01';
     end if;
-    result := trim_scale(v_present.value::numeric + p_by)::text;
+    v_sum := v_present.value::numeric + p_by;
+    if abs(v_sum) > 1.7976931348623157e308 then
+      raise exception 'postgres-cache: the sum is beyond the largest number' using errcode = 'PCV01';
+    end if;
+    result := trim_scale(v_sum)::text;
     update {{entries}} as e
     set written_by = pg_current_xact_id(), seq = nextval('{{seq}}'), origin = 's', as_of = v_present.as_of, value = result
     where e.key = p_key;

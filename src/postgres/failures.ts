@@ -6,7 +6,7 @@ import { tlsAdvice } from './tls-failures.ts'
 /** The world that a write was meant for is gone: sql/0003_writes.sql. */
 export const WORLD_CHANGED = 'PCW01'
 
-/** What should be added to is no number: sql/0007_atomic.sql. */
+/** What should be added to is no number, or the sum would be none: sql/0007_atomic.sql. */
 const NOT_A_NUMBER = 'PCV01'
 
 /** Another transaction holds the row. */

@@ -142,6 +142,13 @@ describe('increment', () => {
     expect(await cache.increment('count', { by: 1e21 })).toBe(1e21)
   })
 
+  it('rejects a sum that is not finite, and leaves what was there', async () => {
+    await cache.set('large', Number.MAX_VALUE)
+    await expect(cache.increment('large', { by: 1e300 })).rejects.toMatchObject({ code: 'invalid-value' })
+    expect(await cache.get('large', { fresh: true })).toBe(Number.MAX_VALUE)
+    expect(await cache.increment('large', { by: -Number.MAX_VALUE })).toBe(0)
+  })
+
   it('loses none of many increments', async () => {
     const sums = await times(60, (each) => each.increment('many'))
     expect(sums.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 60 }, (_, i) => i + 1))
