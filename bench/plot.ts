@@ -1,26 +1,16 @@
-// npm run bench:plot [file]: draws docs/benchmarks.md and its pictures from a record of results, the latest by default.
+// npm run bench:plot [file]: draws docs/benchmarks.md and its pictures from a file of results; by default from the latest run of each scenario.
 
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { fileHeader, recordToMarkdown, type ResultFile } from './results.ts'
+import { fileHeader, latestResults, recordToMarkdown, type ResultFile } from './results.ts'
 import { PLOTS } from './plots/plots.ts'
 
-const RESULTS = fileURLToPath(new URL('results/', import.meta.url))
 const DOCS = fileURLToPath(new URL('../docs/', import.meta.url))
 const PICTURES = 'benchmarks'
 
-function latestResult(): string {
-  const latest = readdirSync(RESULTS)
-    .filter((name) => name.endsWith('.json'))
-    .toSorted()
-    .at(-1)
-  if (latest === undefined) throw new Error('there are no results yet: npm run bench')
-  return join(RESULTS, latest)
-}
-
-const path = process.argv[2] ?? latestResult()
-const file = JSON.parse(readFileSync(path, 'utf8')) as ResultFile
+const path = process.argv[2]
+const file = path === undefined ? latestResults() : (JSON.parse(readFileSync(path, 'utf8')) as ResultFile)
 rmSync(join(DOCS, PICTURES), { recursive: true, force: true })
 mkdirSync(join(DOCS, PICTURES), { recursive: true })
 
@@ -38,7 +28,7 @@ writeFileSync(
   [
     '# Benchmarks',
     '',
-    '<!-- Drawn by `npm run bench:plot` from a file in bench/results: change neither by hand. -->',
+    '<!-- Drawn by `npm run bench:plot` from the files in bench/results: change neither by hand. -->',
     '',
     ...fileHeader(file),
     '',
@@ -47,4 +37,4 @@ writeFileSync(
     ...sections,
   ].join('\n'),
 )
-console.log(`docs/benchmarks.md from ${path}`)
+console.log(`docs/benchmarks.md from ${path ?? 'the latest run of each scenario'}`)

@@ -1,6 +1,6 @@
 // The record of what was measured: one file a day and kind of machine, which holds the latest run of each scenario.
 
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describeMachine, type Machine } from './machine.ts'
@@ -40,6 +40,22 @@ export function saveResults(records: readonly ScenarioRecord[]): string {
   writeFileSync(`${path}.json`, `${JSON.stringify(file, shorten, 1)}\n`)
   writeFileSync(`${path}.md`, fileToMarkdown(file))
   return `${path}.json`
+}
+
+/** The latest run of each scenario on the kind of machine that was measured last; its date is that of the latest of them. */
+export function latestResults(): ResultFile {
+  const files = readdirSync(FOLDER)
+    .filter((name) => name.endsWith('.json'))
+    .toSorted()
+    .map((name) => JSON.parse(readFileSync(join(FOLDER, name), 'utf8')) as ResultFile)
+  const last = files.at(-1)
+  if (last === undefined) throw new Error('there are no results yet: npm run bench')
+  const latest = new Map<string, ScenarioRecord>()
+  for (const { machine, scenarios } of files) {
+    if (machine.kind !== last.machine.kind) continue
+    for (const record of scenarios) latest.set(record.scenario, record)
+  }
+  return { ...last, scenarios: inOrder([...latest.values()]) }
 }
 
 export function recordToMarkdown(record: ScenarioRecord, pictures: readonly string[] = []): string {
