@@ -26,7 +26,7 @@ $$;
 -- NOTIFY takes a cluster-wide lock at commit and wakes every listener, so hints are rate-gated through a sequence, which is shared memory without
 -- locks: it holds when the gate opens next. A hint shuts it for 20 ms. While writes queue at the gate, for 25 ms, or half a millisecond for each connection
 -- to the database, because every hint costs each listener about as much (16 writers × 300/s, 32 listeners, 2 cores: the mean write took 1.8 times as
--- long with a hint every 20 ms, and no longer with one every 80 to 160; 2026-11-23).
+-- long with a hint every 20 ms, and 0.9 to 2.1 times with one every 80 to 160; 2026-11-23).
 -- Whoever misses a hint hears of the change in the sync that follows the last one when the gate has opened again, or in its next regular one.
 create function {{hint}}(p_keys text[], p_tags text[], p_key_prefixes text[], p_tag_prefixes text[]) returns void
 language plpgsql security definer
