@@ -1,7 +1,7 @@
 // Keeps the local cache up to date: reads the feed from a cursor, renews the lease, and finds out in which world we are. Lazy: an unused
 // cache asks nothing. Hints only make it ask sooner.
 
-import type { Hint } from './core/change.ts'
+import { type Hint, USUAL_SHUT_MS } from './core/change.ts'
 import type { Clock } from './core/clock.ts'
 import { CacheError, isCacheError } from './core/errors.ts'
 import { hasEnded } from './core/snapshot.ts'
@@ -14,8 +14,6 @@ import type { Feed, FeedReply } from './postgres/feed.ts'
 
 // After the gate for hints has opened again: what it left out is committed by then.
 const TRAILING_MS = 5
-// Of a hint that says nothing of the gate, it being of another release, say.
-const UNKNOWN_SHUT_MS = 20
 // A lease is renewed when this share of it is left, so that a slow sync does not let it lapse.
 const RENEW_AT = 0.5
 // A caller's transaction is looked for this long after it touched something, then twice as long, and so on.
@@ -124,7 +122,7 @@ export class Sync {
     const { local, background, clock } = this.#options
     if (hint.kind === 'change') local.apply(hint.change)
     else if (hint.kind !== 'sync' && hint.kind !== 'unknown') return
-    const waitMs = (hint.kind === 'unknown' ? UNKNOWN_SHUT_MS : hint.shutMs) + TRAILING_MS
+    const waitMs = (hint.kind === 'unknown' ? USUAL_SHUT_MS : hint.shutMs) + TRAILING_MS
     this.#trailsAt = clock.monotonic() + waitMs
     if (this.#trailing === undefined) this.#trailing = background.once(waitMs, () => this.#trail())
   }

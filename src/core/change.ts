@@ -26,7 +26,8 @@ export type Hint =
 
 /** The `v` of every payload. A release that changes a meaning counts it up, and older listeners sync instead. */
 const HINT_FORMAT = 1
-const USUAL_SHUT_MS = 20
+/** For how long the gate of sql/0002_changes.sql is shut where a hint does not say, or cannot be read. */
+export const USUAL_SHUT_MS = 20
 // Well above what sql/0002_changes.sql ever says: a forged hint must not keep a sync waiting.
 const MAX_SHUT_MS = 1_000
 
