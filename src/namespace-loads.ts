@@ -32,13 +32,17 @@ export class NamespaceLoads {
       isLoaded = true
       return loader({ ...context, key, previous: fit(key, context.previous) })
     }
-    const value = await this.#parent.getOrSet<T, Previous>(stored, outside, options)
-    // What a loader returns is of its own type.
-    if (isLoaded || value === undefined) return value
-    const fitting = fit(key, value)
-    return fitting === undefined
-      ? this.#parent.getOrSet<T, Previous>(stored, outside, force(options))
-      : fitting
+    let value: T | undefined
+    /** False: something is there that does not fit. What a loader returns is of its own type. */
+    const isAnsweredBy = async (how: GetOrSetOptions): Promise<boolean> => {
+      const found = await this.#parent.getOrSet<T, Previous>(stored, outside, how)
+      value = isLoaded ? found : fit(key, found)
+      return isLoaded || found === undefined || value !== undefined
+    }
+    // What the local cache holds may have been replaced already by another process, for all.
+    const isAnswered = (await isAnsweredBy(options)) || (await isAnsweredBy({ ...options, fresh: true }))
+    if (!isAnswered) await isAnsweredBy({ ...options, force: true })
+    return value as T
   }
 
   async getOrSetMany(
@@ -63,17 +67,19 @@ export class NamespaceLoads {
       })
       return loaded instanceof Map ? inner.map((key) => loaded.get(key)) : (loaded as readonly unknown[])
     }
-    const values: unknown[] = await this.#parent.getOrSetMany(keys.map(enter), outside, options)
-    const byKey = new Map(keys.map((key, i) => [key, loadedHere.has(key) ? values[i] : fit(key, values[i])]))
-    const unfit = keys.filter((key, i) => values[i] !== undefined && byKey.get(key) === undefined)
-    if (unfit.length > 0) {
-      const again = await this.#parent.getOrSetMany(unfit.map(enter), outside, force(options))
-      for (const [i, key] of unfit.entries()) byKey.set(key, again[i])
+    const byKey = new Map<string, unknown>()
+    /** Returns the keys of which something is there that does not fit. */
+    const ask = async (asked: readonly string[], how: GetOrSetOptions): Promise<string[]> => {
+      if (asked.length === 0) return []
+      const values: unknown[] = await this.#parent.getOrSetMany(asked.map(enter), outside, how)
+      return asked.filter((key, i) => {
+        byKey.set(key, loadedHere.has(key) ? values[i] : fit(key, values[i]))
+        return values[i] !== undefined && byKey.get(key) === undefined
+      })
     }
+    let unfit = await ask(keys, options)
+    unfit = await ask(unfit, { ...options, fresh: true })
+    await ask(unfit, { ...options, force: true })
     return keys.map((key) => byKey.get(key))
   }
-}
-
-function force(options: GetOrSetOptions): GetOrSetOptions {
-  return { ...options, force: true }
 }

@@ -85,6 +85,24 @@ describe('a namespace with a schema', () => {
     expect(await cache.get('users:1')).toEqual({ name: 'Ava', since: ava.since.toISOString() })
   })
 
+  it('looks whether another process has replaced what does not fit and is held here', async () => {
+    await using polling = new PostgresCache({ connectionString, notifications: 'poll' })
+    const heard = polling.namespace('users', { schema: userSchema })
+    await storeOld('1', '2')
+    await polling.sync()
+    await held(polling, 'users:1')
+    await held(polling, 'users:2')
+    await users.setMany([
+      ['1', ava],
+      ['2', ava],
+    ])
+    const unwanted = (): never => {
+      throw new Error('unwanted')
+    }
+    expect(await heard.getOrSet('1', unwanted)).toEqual(ava)
+    expect(await heard.getOrSetMany(['2'], unwanted)).toEqual([ava])
+  })
+
   it('loads again those of many that do not fit', async () => {
     await users.set('1', ava)
     await storeOld('2', '4')
