@@ -60,7 +60,7 @@ create sequence {{hint_gate}};
 
 -- No index on expires_at: it would make every overwrite a non-HOT update. No CHECK: PostgreSQL plans each of them again for every statement that
 -- writes, and four cost a write of one row a tenth (0.04 of 0.41 ms, PostgreSQL 18, 2026-11-23). What calls us checks: keys have 1 to 1024 bytes,
--- expires_at is not before fresh_until, origin is s, f or t, and one of value and bytes is null.
+-- expires_at is not before fresh_until, origin is s, f or t, and one of value and bytes is null. (Both are in a stub: evict_blocks.)
 create {{persistence}} table {{entries}} (
   written_by xid8 not null,
   seq bigint not null,

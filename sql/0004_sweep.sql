@@ -240,62 +240,75 @@ begin
 end
 $$;
 
--- How many entries there are beyond the caps; null is no cap. What has expired does not count: the sweep removes it. A table of up to 1,024 blocks is
--- counted, of a larger one 32 stretches of 32 blocks, one somewhere in each part of it. 112 bytes for what a row has besides its texts, in table and
--- index.
-create function {{excess}}(p_max_entries bigint, p_max_bytes bigint) returns bigint
+-- What the caps are compared with. entries: what has not expired. bytes: of all rows, because what has expired takes room until the sweep may remove
+-- it; of these, stub_bytes of stubs, which eviction cannot make smaller. valued: rows with one, how many of them have expired, and what
+-- their values take. A table of up to 1,024 blocks is counted, of a larger one 128 stretches of 8 blocks, one somewhere in each part of it. 112 bytes
+-- for what a row has besides its texts, in table and index.
+create function {{usage}}(
+  out entries float8, out bytes float8, out stub_bytes float8, out valued float8, out expired float8, out value_bytes float8
+)
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_blocks constant float8 := greatest(pg_relation_size('{{entries}}') / current_setting('block_size')::bigint, 1024);
-  v_part constant float8 := v_blocks / 32;
-  v_entries float8;
-  v_mean_bytes float8;
+  v_part constant float8 := v_blocks / 128;
+  v_scale constant float8 := v_blocks / 1024;
 begin
-  select count(*) * v_blocks / 1024,
-    coalesce(avg(
-      112 + 2 * octet_length(e.key) + coalesce(pg_column_size(e.value), 0) + coalesce(pg_column_size(e.bytes), 0) + coalesce(pg_column_size(e.tags), 0)
-    ), 0)
-  into v_entries, v_mean_bytes
-  from (select floor(n * v_part + random() * (v_part - 32)) as block from generate_series(0, 31) as n offset 0) as stretch
+  select count(*) filter (where e.is_live) * v_scale,
+    coalesce(sum(e.bare_bytes + e.value_bytes), 0) * v_scale,
+    coalesce(sum(e.bare_bytes + e.value_bytes) filter (where not e.is_valued), 0) * v_scale,
+    count(*) filter (where e.is_valued) * v_scale,
+    count(*) filter (where e.is_valued and not e.is_live) * v_scale,
+    coalesce(sum(e.value_bytes) filter (where e.is_valued), 0) * v_scale
+  into entries, bytes, stub_bytes, valued, expired, value_bytes
+  from (select floor(n * v_part + random() * (v_part - 8)) as block from generate_series(0, 127) as n offset 0) as stretch
   cross join lateral (
-    select *
+    select c.expires_at > clock_timestamp() as is_live,
+      num_nonnulls(c.value, c.bytes) > 0 as is_valued,
+      112 + 2 * octet_length(c.key) as bare_bytes,
+      coalesce(pg_column_size(c.value), 0) + coalesce(pg_column_size(c.bytes), 0) + coalesce(pg_column_size(c.tags), 0) as value_bytes
     from {{entries}} as c
-    where c.ctid >= format('(%s,0)', stretch.block)::tid and c.ctid < format('(%s,0)', stretch.block + 32)::tid
-      and c.expires_at > clock_timestamp()
+    where c.ctid >= format('(%s,0)', stretch.block)::tid and c.ctid < format('(%s,0)', stretch.block + 8)::tid
     offset 0
   ) as e;
-  return greatest(
-    v_entries - p_max_entries,
-    ceil((v_entries * v_mean_bytes - p_max_bytes) / nullif(v_mean_bytes, 0)),
-    0
-  );
 end
 $$;
 
--- Evicts up to p_limit entries of p_blocks blocks from p_from, those first that were written first (bench/eviction.ts). The trigger tells others,
--- because a later set would replace nothing and tell nobody, and leaves something that refuses older fills.
-create function {{evict_blocks}}(p_from bigint, p_blocks bigint, p_limit bigint) returns bigint
+-- Evicts up to p_limit entries of p_blocks blocks from p_from, those first that were written first (bench/eviction.ts); with p_expired, what has
+-- expired and still has a value. Rows behind the removal fence are deleted. Younger ones must go on to refuse older fills: they become stubs, which keep
+-- key and version, count as expired long ago, and are removed by the sweep as others that are. The triggers tell others of both, because a later set
+-- would replace nothing, or what is expired, and tell nobody.
+create function {{evict_blocks}}(p_from bigint, p_blocks bigint, p_limit integer, p_expired boolean) returns bigint
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_count bigint;
+  v_fence constant pg_snapshot := (select s.removal_fence from {{state}} as s);
+  v_rows tid[];
+  v_deleted bigint;
+  v_stripped bigint;
 begin
-  delete from {{entries}} as e
-  where e.key in (
-    select c.key
+  -- Locked in a statement of its own: the next one's snapshot then sees the very rows that are locked here.
+  select array_agg(e.ctid) into v_rows
+  from (
+    select c.ctid
     from {{entries}} as c
     where c.ctid >= format('(%s,0)', p_from)::tid
       and c.ctid < format('(%s,0)', p_from + p_blocks)::tid
-      and c.expires_at > clock_timestamp()
+      and (c.expires_at > clock_timestamp()) <> p_expired
+      and num_nonnulls(c.value, c.bytes) > 0
     order by c.written_by
     limit p_limit
     for update skip locked
-  );
-  get diagnostics v_count = row_count;
-  return v_count;
+  ) as e;
+  delete from {{entries}} as e where e.ctid = any (v_rows) and pg_visible_in_snapshot(e.written_by, v_fence);
+  get diagnostics v_deleted = row_count;
+  update {{entries}} as e
+  set fresh_until = 'epoch', expires_at = 'epoch', codec = null, tags = null, value = null, bytes = null
+  where e.ctid = any (v_rows);
+  get diagnostics v_stripped = row_count;
+  return v_deleted + v_stripped;
 end
 $$;
 

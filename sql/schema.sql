@@ -405,59 +405,37 @@ begin
 end
 $function$;
 
-CREATE OR REPLACE FUNCTION postgres_cache.evict_blocks(p_from bigint, p_blocks bigint, p_limit bigint)
+CREATE OR REPLACE FUNCTION postgres_cache.evict_blocks(p_from bigint, p_blocks bigint, p_limit integer, p_expired boolean)
  RETURNS bigint
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
-  v_count bigint;
+  v_fence constant pg_snapshot := (select s.removal_fence from "postgres_cache"."state" as s);
+  v_rows tid[];
+  v_deleted bigint;
+  v_stripped bigint;
 begin
-  delete from "postgres_cache"."entries" as e
-  where e.key in (
-    select c.key
+  -- Locked in a statement of its own: the next one's snapshot then sees the very rows that are locked here.
+  select array_agg(e.ctid) into v_rows
+  from (
+    select c.ctid
     from "postgres_cache"."entries" as c
     where c.ctid >= format('(%s,0)', p_from)::tid
       and c.ctid < format('(%s,0)', p_from + p_blocks)::tid
-      and c.expires_at > clock_timestamp()
+      and (c.expires_at > clock_timestamp()) <> p_expired
+      and num_nonnulls(c.value, c.bytes) > 0
     order by c.written_by
     limit p_limit
     for update skip locked
-  );
-  get diagnostics v_count = row_count;
-  return v_count;
-end
-$function$;
-
-CREATE OR REPLACE FUNCTION postgres_cache.excess(p_max_entries bigint, p_max_bytes bigint)
- RETURNS bigint
- LANGUAGE plpgsql
- SET search_path TO 'pg_catalog', 'pg_temp'
-AS $function$
-declare
-  v_blocks constant float8 := greatest(pg_relation_size('"postgres_cache"."entries"') / current_setting('block_size')::bigint, 1024);
-  v_part constant float8 := v_blocks / 32;
-  v_entries float8;
-  v_mean_bytes float8;
-begin
-  select count(*) * v_blocks / 1024,
-    coalesce(avg(
-      112 + 2 * octet_length(e.key) + coalesce(pg_column_size(e.value), 0) + coalesce(pg_column_size(e.bytes), 0) + coalesce(pg_column_size(e.tags), 0)
-    ), 0)
-  into v_entries, v_mean_bytes
-  from (select floor(n * v_part + random() * (v_part - 32)) as block from generate_series(0, 31) as n offset 0) as stretch
-  cross join lateral (
-    select *
-    from "postgres_cache"."entries" as c
-    where c.ctid >= format('(%s,0)', stretch.block)::tid and c.ctid < format('(%s,0)', stretch.block + 32)::tid
-      and c.expires_at > clock_timestamp()
-    offset 0
   ) as e;
-  return greatest(
-    v_entries - p_max_entries,
-    ceil((v_entries * v_mean_bytes - p_max_bytes) / nullif(v_mean_bytes, 0)),
-    0
-  );
+  delete from "postgres_cache"."entries" as e where e.ctid = any (v_rows) and pg_visible_in_snapshot(e.written_by, v_fence);
+  get diagnostics v_deleted = row_count;
+  update "postgres_cache"."entries" as e
+  set fresh_until = 'epoch', expires_at = 'epoch', codec = null, tags = null, value = null, bytes = null
+  where e.ctid = any (v_rows);
+  get diagnostics v_stripped = row_count;
+  return v_deleted + v_stripped;
 end
 $function$;
 
@@ -1264,6 +1242,36 @@ begin
     v_found := true;
   end loop;
   return v_found;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION postgres_cache.usage(OUT entries double precision, OUT bytes double precision, OUT stub_bytes double precision, OUT valued double precision, OUT expired double precision, OUT value_bytes double precision)
+ RETURNS record
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_blocks constant float8 := greatest(pg_relation_size('"postgres_cache"."entries"') / current_setting('block_size')::bigint, 1024);
+  v_part constant float8 := v_blocks / 128;
+  v_scale constant float8 := v_blocks / 1024;
+begin
+  select count(*) filter (where e.is_live) * v_scale,
+    coalesce(sum(e.bare_bytes + e.value_bytes), 0) * v_scale,
+    coalesce(sum(e.bare_bytes + e.value_bytes) filter (where not e.is_valued), 0) * v_scale,
+    count(*) filter (where e.is_valued) * v_scale,
+    count(*) filter (where e.is_valued and not e.is_live) * v_scale,
+    coalesce(sum(e.value_bytes) filter (where e.is_valued), 0) * v_scale
+  into entries, bytes, stub_bytes, valued, expired, value_bytes
+  from (select floor(n * v_part + random() * (v_part - 8)) as block from generate_series(0, 127) as n offset 0) as stretch
+  cross join lateral (
+    select c.expires_at > clock_timestamp() as is_live,
+      num_nonnulls(c.value, c.bytes) > 0 as is_valued,
+      112 + 2 * octet_length(c.key) as bare_bytes,
+      coalesce(pg_column_size(c.value), 0) + coalesce(pg_column_size(c.bytes), 0) + coalesce(pg_column_size(c.tags), 0) as value_bytes
+    from "postgres_cache"."entries" as c
+    where c.ctid >= format('(%s,0)', stretch.block)::tid and c.ctid < format('(%s,0)', stretch.block + 8)::tid
+    offset 0
+  ) as e;
 end
 $function$;
 

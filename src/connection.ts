@@ -162,7 +162,8 @@ export class Connection {
     if (this.#isClosed) throw closedError()
     this.#isReady = true
     sync.start()
-    this.#startSweeping()
+    this.#sweeper.postpone()
+    this.#sweepWhenDue()
   }
 
   // A failover may have moved the session and nothing else.
@@ -183,15 +184,17 @@ export class Connection {
     this.#parts.reporter.report('degraded', { reason })
   }
 
-  #startSweeping(): void {
-    const { background, gate, reporter, options } = this.#parts
-    background.every(options.pruneIntervalMs, async () => {
+  #sweepWhenDue(): void {
+    const { background, gate, reporter } = this.#parts
+    background.once(this.#sweeper.dueInMs, async () => {
       try {
-        const swept = await gate.pass('sweep', () => this.#sweeper.sweep(() => background.closed))
+        const swept = await gate.pass('sweep', () => this.#sweeper.work(() => background.closed))
         if (swept !== null) reporter.report('swept', swept)
       } catch (error) {
+        this.#sweeper.postpone()
         if (isCacheError(error)) reporter.report('error', { error, operation: 'sweep' })
       }
+      this.#sweepWhenDue()
     })
   }
 }

@@ -25,7 +25,7 @@ export interface Statements {
   readonly tableBlocks: Statement
   readonly endTrim: Statement
   readonly forget: Statement
-  readonly excess: Statement
+  readonly usage: Statement
   readonly evictBlocks: Statement
   readonly prune: Statement
   readonly acquireLeases: Statement
@@ -125,8 +125,11 @@ order by e.key limit $3`,
     ),
     endTrim: named('end_trim', `select ${object('end_trim')}($1)`),
     forget: named('forget', `select ${object('forget')}($1)`),
-    excess: named('excess', `select ${object('excess')}($1, $2)`),
-    evictBlocks: named('evict_blocks', `select ${object('evict_blocks')}($1, $2, $3)`),
+    usage: named(
+      'usage',
+      `select entries, bytes, stub_bytes, valued, expired, value_bytes from ${object('usage')}()`,
+    ),
+    evictBlocks: named('evict_blocks', `select ${object('evict_blocks')}($1, $2, $3, $4)`),
     prune: named('prune', `select removed, next from ${object('prune_blocks')}($1, $2, $3)`),
     acquireLeases: named(
       'acquire_leases',

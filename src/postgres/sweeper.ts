@@ -1,25 +1,14 @@
-// One turn of housekeeping. Which process takes it, and what may go, is decided in sql/0004_sweep.sql.
+// Housekeeping: turns, and between them the caps. Which process takes a turn, and what may go, is decided in sql/0004_sweep.sql.
 
+import { BLOCKS_PER_STEP, Caps, type CapsOptions } from './caps.ts'
 import type { Driver } from './driver.ts'
 import type { Statements } from './statements.ts'
 
-export interface SweeperOptions {
-  /** Null: no cap. */
-  readonly store: { readonly maxEntries: number | null; readonly maxBytes: number | null }
-  readonly pruneIntervalMs: number
-  readonly pruneBatchSize: number
+export interface SweeperOptions extends CapsOptions {
   readonly loadTimeoutMs: number
 }
 
-// About 512 KiB of entries: milliseconds, far below queryTimeout.
-const BLOCKS_PER_STEP = 64
-// What a turn makes room for: a table far beyond its caps shrinks to them in several turns.
-const MAX_EVICTED_PER_TURN = 200_000
-// From so many blocks, at least so many go, so that a turn need not visit them all: what was written first goes first among some thousand.
-const MIN_EVICTED_PER_STEP = 500
-// Then the excess is estimated again: another process may be evicting, too.
-const EVICTED_PER_LOOK = 5_000
-// A turn visits at least this many blocks, and a large table whole within twenty turns.
+// A turn visits at least this many blocks, and a large table whole within twenty turns. While there is a row to remove in each block, it goes on.
 const MIN_BLOCKS_PER_TURN = 1_024
 const TURNS_PER_ROUND = 20
 // A few hundred milliseconds at worst.
@@ -31,7 +20,7 @@ const MIN_INVALIDATIONS = 100_000
 // Every read scans the prefixes: few are kept.
 const MAX_PREFIXES = 256
 
-/** What one turn took out of the table. */
+/** What was taken out of the table. */
 export interface Swept {
   /** Expired, or void. */
   readonly removed: number
@@ -43,18 +32,43 @@ export class Sweeper {
   readonly #driver: Driver
   readonly #sql: Statements
   readonly #options: SweeperOptions
-  #blocksPerTurn = MIN_BLOCKS_PER_TURN
-  #evictFrom = 0
+  readonly #caps: Caps
+  #turnAt = Infinity
 
   constructor(driver: Driver, statements: Statements, options: SweeperOptions) {
     this.#driver = driver
     this.#sql = statements
     this.#options = options
+    this.#caps = new Caps(driver, statements, options)
   }
 
-  /** Null when another process has the turn. `isStopped` is asked between statements. */
-  async sweep(isStopped: () => boolean = () => false): Promise<Swept | null> {
-    const { pruneIntervalMs, pruneBatchSize, loadTimeoutMs } = this.#options
+  /** Lets an interval pass: at the start, and after a failure. */
+  postpone(): void {
+    this.#turnAt = performance.now() + this.#options.pruneIntervalMs
+    this.#caps.rest()
+  }
+
+  /** When to call `work` again. */
+  get dueInMs(): number {
+    return Math.max(Math.min(this.#turnAt, this.#caps.dueAt) - performance.now(), 0)
+  }
+
+  /** Asks for a turn when it is time, and holds the caps in between. Null: nothing to report. `isStopped` is asked between statements. */
+  async work(isStopped: () => boolean): Promise<Swept | null> {
+    if (performance.now() < this.#turnAt) {
+      const evicted = await this.#caps.hold(isStopped)
+      return evicted === 0 ? null : { removed: 0, evicted }
+    }
+    // From now on, so that turns keep their distance however long they take.
+    this.#turnAt = performance.now() + this.#options.pruneIntervalMs
+    const swept = await this.#takeTurn(isStopped)
+    if (swept === null) this.#caps.rest()
+    return swept
+  }
+
+  /** Null when another process has the turn. */
+  async #takeTurn(isStopped: () => boolean): Promise<Swept | null> {
+    const { pruneIntervalMs, loadTimeoutMs } = this.#options
     // A tenth less, so that a process whose timer is a little early is not turned away for a whole interval.
     const [elected] = await this.#driver.query(this.#sql.beginSweep, [
       pruneIntervalMs * 0.9,
@@ -63,23 +77,33 @@ export class Sweeper {
     ])
     if (elected?.[0] !== 't') return null
     await this.#driver.query(this.#sql.beginTrim, [MIN_INVALIDATIONS, MAX_PREFIXES])
+    let evicted = await this.#caps.hold(isStopped)
+    const removed = await this.#turnHand(isStopped, async () => {
+      if (performance.now() >= this.#caps.dueAt) evicted += await this.#caps.hold(isStopped, true)
+    })
+    if (removed > 0) evicted += await this.#caps.hold(isStopped, true)
+    await this.#driver.query(this.#sql.endTrim, [loadTimeoutMs])
+    while (!isStopped() && (await this.#forgetSome()));
+    return { removed, evicted }
+  }
 
+  /** How many rows it has removed. A whole turn of a large table takes seconds: `meanwhile` is called between its statements. */
+  async #turnHand(isStopped: () => boolean, meanwhile: () => Promise<void>): Promise<number> {
+    const { pruneBatchSize } = this.#options
+    const tableBlocks = await this.#tableBlocks()
+    const blocksPerTurn = Math.max(MIN_BLOCKS_PER_TURN, Math.ceil(tableBlocks / TURNS_PER_ROUND))
     let removed = 0
     let blocks = 0
-    while (blocks < this.#blocksPerTurn && !isStopped()) {
+    while ((blocks < blocksPerTurn || (removed >= blocks && blocks < tableBlocks)) && !isStopped()) {
       const [step] = await this.#driver.query(this.#sql.sweepBlocks, [BLOCKS_PER_STEP, pruneBatchSize])
       const count = Number(step?.[0])
       removed += count
       if (count < pruneBatchSize) blocks += BLOCKS_PER_STEP
-      if (step?.[1] === 't') break
+      // A small table is visited once.
+      if (step?.[1] === 't' && tableBlocks <= blocksPerTurn) break
+      await meanwhile()
     }
-    this.#blocksPerTurn = Math.max(
-      MIN_BLOCKS_PER_TURN,
-      Math.ceil((await this.#tableBlocks()) / TURNS_PER_ROUND),
-    )
-    await this.#driver.query(this.#sql.endTrim, [loadTimeoutMs])
-    while (!isStopped() && (await this.#forgetSome()));
-    return { removed, evicted: await this.#evict(isStopped) }
+    return removed
   }
 
   /** Everything expired or void, now. */
@@ -96,51 +120,6 @@ export class Sweeper {
       from = step?.[1] ?? null
     }
     return removed
-  }
-
-  async #evict(isStopped: () => boolean): Promise<number> {
-    const { maxEntries, maxBytes } = this.#options.store
-    if (maxEntries === null && maxBytes === null) return 0
-    const look = async (): Promise<number> => {
-      const [row] = await this.#driver.query(this.#sql.excess, [maxEntries, maxBytes])
-      return Number(row?.[0])
-    }
-    let evicted = 0
-    let left = Math.min(await look(), MAX_EVICTED_PER_TURN)
-    while (left > 0 && !isStopped()) {
-      const count = await this.#evictSome(left, Math.min(left, EVICTED_PER_LOOK), isStopped)
-      // Others hold what is left.
-      if (count === 0) break
-      evicted += count
-      // An estimate: further looks may lower it, and do not raise it.
-      left = left > count ? Math.min(left - count, await look()) : 0
-    }
-    return evicted
-  }
-
-  async #evictSome(excess: number, wanted: number, isStopped: () => boolean): Promise<number> {
-    const tableBlocks = await this.#tableBlocks()
-    const steps = Math.ceil(tableBlocks / BLOCKS_PER_STEP)
-    const perStep = Math.max(Math.ceil(excess / steps), MIN_EVICTED_PER_STEP)
-    let evicted = 0
-    for (let step = 0; step < steps && evicted < wanted && !isStopped(); step++) {
-      if (this.#evictFrom >= tableBlocks) this.#evictFrom = 0
-      evicted += await this.#evictFromBlocks(this.#evictFrom, Math.min(perStep, wanted - evicted))
-      this.#evictFrom += BLOCKS_PER_STEP
-    }
-    return evicted
-  }
-
-  async #evictFromBlocks(from: number, wanted: number): Promise<number> {
-    let evicted = 0
-    while (evicted < wanted) {
-      const limit = Math.min(wanted - evicted, this.#options.pruneBatchSize)
-      const [row] = await this.#driver.query(this.#sql.evictBlocks, [from, BLOCKS_PER_STEP, limit])
-      const count = Number(row?.[0])
-      evicted += count
-      if (count < limit) break
-    }
-    return evicted
   }
 
   async #forgetSome(): Promise<boolean> {

@@ -175,6 +175,14 @@ export const trim: Schedule<Scene> = [
   shared('forget', ['select postgres_cache.forget(100000)']),
 ]
 
+/** Beyond a cap: all that is live goes, and what has expired loses its value. */
+export const eviction: Schedule<Scene> = [
+  shared(
+    'evict',
+    [false, true].map((expired) => `select postgres_cache.evict_blocks(0, 1000000, 100000, ${expired})`),
+  ),
+]
+
 function shared(name: string, statements: readonly string[]): SceneStep {
   return {
     name,

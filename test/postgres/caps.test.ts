@@ -91,6 +91,27 @@ describe('beyond store.maxEntries', () => {
     expect(await reader.get('loaded', { fresh: true })).toBeUndefined()
   })
 
+  it('a young entry leaves a row that holds nothing but its version, and no invalidation', async () => {
+    await writer.set('young', 'a value', { ttl: '1h', grace: '1h', tags: ['a tag'] })
+    const version = `select written_by::text from postgres_cache.entries where key = 'young'`
+    const [written] = await query(version)
+    await query('delete from postgres_cache.invalidations')
+    await writer.set('kept', 1, { ttl: null })
+    expect(await sweep({ maxEntries: 1 })).toBe(1)
+    expect(await query(version)).toEqual([written])
+    expect(
+      await query(
+        `select num_nonnulls(value, bytes, codec, tags) as kept, (select count(*)::integer from postgres_cache.invalidations) as log
+         from postgres_cache.entries where key = 'young'`,
+      ),
+    ).toEqual([{ kept: 0, log: 0 }])
+    expect(await writer.get('young')).toBeUndefined()
+    expect(await writer.getEntry('young')).toBeUndefined()
+    expect(await writer.touch('young', '1h')).toBe(false)
+    expect(await writer.add('young', 'another')).toBe(true)
+    expect(await writer.get('young')).toBe('another')
+  })
+
   it('an entry that a transaction holds stays', async () => {
     await writer.set('locked', 1)
     await writer.set('free', 1)
@@ -105,7 +126,50 @@ describe('beyond store.maxEntries', () => {
   })
 })
 
+it('what comes between two turns is evicted before the next', async () => {
+  await query(`update postgres_cache.state set swept_at = '-infinity'`)
+  const sweptAt = 'select swept_at from postgres_cache.state'
+  await using sweeper = new PostgresCache({
+    connectionString,
+    local: false,
+    store: { maxEntries: 100 },
+    pruneInterval: '5s',
+  })
+  const turn = nextEvent(sweeper, 'swept')
+  await sweeper.connect()
+  await turn
+  const before = await query(sweptAt)
+  await writer.setMany(keysOf('between', 300).map((key) => [key, 1]))
+  const evicted = await nextEvent(sweeper, 'swept')
+  expect(evicted.removed).toBe(0)
+  expect(evicted.evicted).toBeGreaterThanOrEqual(200)
+  expect(await present(keysOf('between', 300))).toBeLessThanOrEqual(100)
+  expect(await query(sweptAt)).toEqual(before)
+})
+
 describe('beyond store.maxBytes', () => {
+  it('what has expired loses its value first', async () => {
+    const large = (): string => randomBytes(7_500).toString('base64')
+    await writer.setMany(
+      keysOf('expired', 50).map((key) => [key, large()]),
+      { ttl: 1 },
+    )
+    await writer.setMany(keysOf('live', 40).map((key) => [key, large()]))
+    await expect.poll(() => present(keysOf('expired', 50))).toBe(0)
+    expect(await sweep({ maxBytes: 500_000 })).toBeGreaterThanOrEqual(40)
+    expect(await present(keysOf('live', 40))).toBe(40)
+  })
+
+  it('rows without a value do not drive out those with one', async () => {
+    await writer.setMany(keysOf('gone', 2_000).map((key) => [key, 'x'.repeat(100)]))
+    expect(await sweep({ maxEntries: 1 })).toBe(1_999)
+    await query(`delete from postgres_cache.entries where expires_at > clock_timestamp()`)
+    await writer.setMany(keysOf('live', 100).map((key) => [key, 'x'.repeat(500)]))
+    // What is left of the evicted ones takes more than the cap by itself.
+    expect(await sweep({ maxBytes: 150_000 })).toBe(0)
+    expect(await present(keysOf('live', 100))).toBe(100)
+  })
+
   it('as much is evicted as makes the rest fit', async () => {
     const keys = keysOf('large', 100)
     await writer.setMany(keys.map((key) => [key, randomBytes(7_500).toString('base64')]))

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import type { TestDatabase } from '../database.ts'
 import {
   bystander,
+  eviction,
   loader,
   readingTransaction,
   removal,
@@ -167,6 +168,47 @@ describe('with the removal of expired rows in between', { timeout: PATIENCE_MS }
   it('that breaks without the load fence', async () => {
     await using stage = await Stage.open({ prepare: withoutLoadFence })
     expect(await stage.findViolation(schedules)).toMatch(/^cached 1, source 2 after .*remove expired/)
+  })
+})
+
+describe('with the eviction of what is beyond a cap in between', { timeout: PATIENCE_MS }, () => {
+  const [begin, read, ...setAndCommit] = readingTransaction()
+  const readings = [loader(), [together(begin, read), ...setAndCommit]]
+  const schedules = [set, setExpired].flatMap((write) =>
+    readings.flatMap((reading) => interleavings(briefWriter(change, write), reading, eviction)),
+  )
+  const withoutVersion = without({
+    object: 'evict_blocks',
+    text: /set fresh_until = 'epoch'/,
+    by: `set written_by = '3', fresh_until = 'epoch'`,
+  })
+
+  it('a valid entry equals its source row in every snapshot', async () => {
+    await using stage = await Stage.open()
+    expect(await stage.findViolation(schedules)).toBeUndefined()
+    expect(stage.compared).toBeGreaterThan(schedules.length)
+  })
+
+  it('so does one that was there before', async () => {
+    await using stage = await Stage.open({ begin: fillAll })
+    const [beginWriting, write, commit] = briefWriter(change, invalidateKey)
+    const invalidating = readings.flatMap((reading) =>
+      interleavings([together(beginWriting, write), commit], reading, eviction),
+    )
+    expect(await stage.findViolation(invalidating)).toBeUndefined()
+    expect(stage.compared).toBeGreaterThan(invalidating.length)
+  })
+
+  it('and when the sweep removes what eviction has left', async () => {
+    await using stage = await Stage.open()
+    const [token, fill] = hastyLoader('')
+    const removing = interleavings(briefWriter(change, set), [token, fill], [...eviction, ...removal])
+    expect(await stage.findViolation(removing)).toBeUndefined()
+  })
+
+  it('that breaks if what is left of an entry does not keep its version', async () => {
+    await using stage = await Stage.open({ prepare: withoutVersion })
+    expect(await stage.findViolation(schedules)).toMatch(/^cached 1, source 2 after .*evict/)
   })
 })
 
