@@ -38,7 +38,7 @@ function describeWorld(state: WorldStatus | null): string {
 }
 
 function describeEntries(status: StoreStatus): Fact[] {
-  const { expiredEntries, updates, hotUpdates, deadRows, lastVacuumMs } = status
+  const { usage, expiredEntries, updates, hotUpdates, deadRows, lastVacuumMs } = status
   const expired =
     expiredEntries === null
       ? 'not counted, there are too many entries'
@@ -47,6 +47,10 @@ function describeEntries(status: StoreStatus): Fact[] {
   const hot =
     updates === 0 ? 'none' : `${formatMany(updates, 'row')}, ${formatShare(hotUpdates / updates)} of them HOT`
   return [
+    [
+      'usage',
+      `${formatMany(usage.entries, 'entry', 'entries')}, ${formatBytes(usage.bytes)} as caps count them`,
+    ],
     ['expired', expired],
     ['dead rows', `${formatMany(deadRows, 'row')}, ${vacuum}`],
     ['overwrites', hot],

@@ -22,6 +22,8 @@ interface Measured {
   /** By the database's clock, ISO 8601. */
   readonly at: string
   readonly tables: readonly TableStatus[]
+  /** As `store.maxEntries` and `store.maxBytes` count them: estimates, where the table has more than 8 MiB. */
+  readonly usage: { readonly entries: number; readonly bytes: number }
   /** Past ttl and grace, and not removed yet; null where there are too many entries to look at. */
   readonly expiredEntries: number | null
   /** Of the entries, since the server's statistics were reset. Only HOT updates keep the table from growing. */
@@ -68,7 +70,7 @@ export interface WorldStatus {
   readonly rounds: number
 }
 
-const TABLES = ['entries', 'invalidations', 'prefix_invalidations', 'feed', 'leases'] as const
+const TABLES = ['entries', 'invalidations', 'prefix_invalidations', 'invalidators', 'feed', 'leases'] as const
 
 // Enough to tell anything by, and counted within a fraction of a second.
 const MAX_COUNTED_ROWS = 100_000
@@ -133,6 +135,7 @@ select json_build_object(
   'server', current_setting('server_version'),
   'at', to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
   'tables', (select json_agg(t) from tables as t),
+  'usage', (select json_build_object('entries', round(c.entries), 'bytes', round(c.bytes)) from ${object('usage')}() as c),
   'expiredEntries', (select e.count from expired as e where e.is_exact),
   'updates', u.n_tup_upd,
   'hotUpdates', u.n_tup_hot_upd,
