@@ -22,6 +22,15 @@ export function serverCpuMs(pid: number | undefined): number | undefined {
   return backends.reduce((sum, { ms }) => sum + ms, server.ms + server.endedMs)
 }
 
+/** Of one process; undefined where it has ended, or the system does not tell. */
+export function processCpuMs(pid: number): number | undefined {
+  try {
+    return parse(pid, readFileSync(`/proc/${pid}/stat`, 'utf8')).ms
+  } catch {
+    return undefined
+  }
+}
+
 function readTable(): ProcessTimes[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
