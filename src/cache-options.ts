@@ -93,7 +93,7 @@ export interface CacheOptions extends LoadOptions {
    */
   readonly maxValueBytes?: number | undefined
   /**
-   * Caps of the table, approximate: checked every `pruneInterval`, so that it may grow beyond them in between.
+   * Caps of the table, approximate: looked at twice a second at most, so that it may grow beyond them in between.
    * @default none
    */
   readonly store?: StoreOptions | undefined
@@ -188,8 +188,13 @@ export interface LocalOptions {
 }
 
 export interface StoreOptions {
-  /** Rows of the table; what is beyond is evicted every `pruneInterval`, what was written first goes first. @unit entries @default none */
+  /** Entries that have not expired; what is beyond is evicted, what was written first goes first. @unit entries @default none */
   readonly maxEntries?: number | undefined
-  /** As `maxEntries`, for what the entries take in the table and its index, without bloat. @unit bytes @default none */
+  /**
+   * What all rows take in the table and its index, expired ones included, which go first. The files are larger: they hold
+   * free space, too.
+   * @unit bytes
+   * @default none
+   */
   readonly maxBytes?: number | undefined
 }
