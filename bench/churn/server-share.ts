@@ -1,4 +1,5 @@
-// Who uses the server's CPU: the sweep's connection, autovacuum, the sampler. Read once a second from /proc, because backends come and go.
+// Who uses the server's CPU: the sweep's connection, autovacuum, the sampler. Read once a second from /proc, because backends come and go:
+// of workers that live shorter, some is missed.
 
 import type pg from 'pg'
 import { processCpuMs, serverCpuMs } from '../servers/server-cpu.ts'

@@ -92,7 +92,7 @@ function describeShare({ serverMs, sweepMs, vacuumMs, samplerMs }: ServerShare, 
   const cores = (total / 1_000 / seconds).toFixed(2)
   return {
     holds: true,
-    text: `server CPU: ${cores} cores; the sweep is ${percent(sweepMs / total)} of it, autovacuum ${percent(vacuumMs / total)}`,
+    text: `server CPU: ${cores} cores; the sweep is ${percent(sweepMs / total)} of it, autovacuum at least ${percent(vacuumMs / total)}`,
   }
 }
 

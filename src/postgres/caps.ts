@@ -10,12 +10,15 @@ export interface CapsOptions {
   readonly pruneBatchSize: number
 }
 
-interface Fill {
+/** One figure for `maxEntries` and one for `maxBytes`. */
+type PerCap = readonly [entries: number, bytes: number]
+
+interface Look {
   readonly at: number
-  /** Of the cap that is nearest: 1 is full. */
-  readonly share: number
-  /** What has to go, so that it is `reserve` of the caps below them. Null: nothing. */
-  readonly excess: (reserve: number) => Excess | null
+  /** Of the caps: 1 is full, and 0 where there is none. */
+  readonly shares: PerCap
+  /** What has to go, so that it is `reserve` of each cap below it. Null: nothing. */
+  readonly excess: (reserve: PerCap) => Excess | null
 }
 
 interface Excess {
@@ -36,8 +39,9 @@ const EVICTED_PER_ESTIMATE = 5_000
 const MIN_INTERVAL_MS = 500
 // How fast the table grows is known from the second look on.
 const SECOND_LOOK_MS = 1_000
-// Estimates are a few per cent off: one by itself is not believed.
-const WEIGHT_OF_NEWEST = 0.5
+// Estimates are a few per cent off: growth is that of about so long, and the next look comes when half of the room may be used up.
+const GROWTH_OVER_MS = 15_000
+const ROOM_USED = 0.5
 // While it grows, so much of the caps is kept free for what comes before the next look.
 const MAX_RESERVE = 0.05
 // Of rows with a value: fewer that have expired are not worth visiting the whole table.
@@ -50,9 +54,9 @@ export class Caps {
   readonly #sql: Statements
   readonly #options: CapsOptions
   #evictFrom = 0
-  /** The share that the last look has left, and what comes in a millisecond. */
-  #left: { readonly at: number; readonly share: number } | undefined
-  #growth: number | null = null
+  /** What the last look has left, and what shares come in a millisecond. */
+  #left: Pick<Look, 'at' | 'shares'> | undefined
+  #growth: PerCap | undefined
   #dueAt = Infinity
 
   constructor(driver: Driver, statements: Statements, options: CapsOptions) {
@@ -69,7 +73,7 @@ export class Caps {
   /** Another process has the turn, and looks. */
   rest(): void {
     this.#left = undefined
-    this.#growth = null
+    this.#growth = undefined
     this.#dueAt = Infinity
   }
 
@@ -79,9 +83,9 @@ export class Caps {
     if (maxEntries === null && maxBytes === null) return 0
     let look = await this.#look()
     const elapsedMs = look.at - (this.#left?.at ?? -Infinity)
-    if (this.#left !== undefined && !isSwept) this.#learn((look.share - this.#left.share) / elapsedMs)
-    const comes = Math.max(this.#growth ?? 0, 0) * Math.min(elapsedMs, this.#options.pruneIntervalMs)
-    const reserve = Math.min(MAX_RESERVE, comes)
+    if (this.#left !== undefined && !isSwept) this.#learn(look.shares, this.#left.shares, elapsedMs)
+    const aheadMs = Math.min(elapsedMs, this.#options.pruneIntervalMs)
+    const reserve = perCap((i) => Math.min(MAX_RESERVE, Math.max(this.#growth?.[i] ?? 0, 0) * aheadMs))
     let evicted = 0
     let spared = false
     while (evicted < MAX_EVICTED_PER_LOOK && !isStopped()) {
@@ -96,44 +100,49 @@ export class Caps {
       look = await this.#look()
     }
     this.#left = look
-    this.#dueAt = performance.now() + this.#plan(elapsedMs, 1 - look.share)
+    this.#dueAt = performance.now() + this.#plan(elapsedMs, look.shares)
     return evicted
   }
 
-  #learn(measured: number): void {
-    this.#growth =
-      this.#growth === null ? measured : this.#growth + WEIGHT_OF_NEWEST * (measured - this.#growth)
+  #learn(now: PerCap, before: PerCap, elapsedMs: number): void {
+    const measured = perCap((i) => (now[i] - before[i]) / elapsedMs)
+    const known = this.#growth ?? measured
+    const weight = 1 - Math.exp(-elapsedMs / GROWTH_OVER_MS)
+    this.#growth = perCap((i) => known[i] + weight * (measured[i] - known[i]))
   }
 
-  #plan(elapsedMs: number, room: number): number {
+  #plan(elapsedMs: number, shares: PerCap): number {
     const { pruneIntervalMs } = this.#options
-    if (this.#growth === null) return Math.min(SECOND_LOOK_MS, pruneIntervalMs)
-    const fullInMs = this.#growth <= 0 ? Infinity : Math.max(room, 0) / this.#growth
+    const growth = this.#growth
+    if (growth === undefined) return Math.min(SECOND_LOOK_MS, pruneIntervalMs)
+    const dueInMs = perCap((i) =>
+      growth[i] <= 0 ? Infinity : (ROOM_USED * Math.max(1 - shares[i], 0)) / growth[i],
+    )
     // Not much later than the last time, should it have stopped growing for a moment only.
-    return Math.min(Math.max(Math.min(fullInMs, elapsedMs * 2), MIN_INTERVAL_MS), pruneIntervalMs)
+    return Math.min(Math.max(Math.min(...dueInMs, elapsedMs * 2), MIN_INTERVAL_MS), pruneIntervalMs)
   }
 
-  async #look(): Promise<Fill> {
+  async #look(): Promise<Look> {
     const { maxEntries, maxBytes } = this.#options.store
     const [row] = await this.#driver.query(this.#sql.usage)
     const [entries = 0, bytes = 0, stubBytes = 0, valued = 0, expired = 0, valueBytes = 0] = (row ?? []).map(
       Number,
     )
     const counted = bytes - stubBytes + Math.min(stubBytes, (maxBytes ?? 0) * MAX_STUB_SHARE)
-    const beyond = (used: number, cap: number | null, reserve: number): number =>
-      cap === null ? 0 : used - cap * (1 - reserve)
+    const shares: PerCap = [
+      maxEntries === null ? 0 : entries / maxEntries,
+      maxBytes === null ? 0 : counted / maxBytes,
+    ]
     return {
       at: performance.now(),
-      share: Math.max(
-        maxEntries === null ? 0 : entries / maxEntries,
-        maxBytes === null ? 0 : counted / maxBytes,
-      ),
-      excess: (reserve) => {
-        const forEntries = beyond(entries, maxEntries, reserve)
-        const forBytes = (beyond(counted, maxBytes, reserve) * valued) / Math.max(valueBytes, 1)
-        if (forBytes > 0 && expired > valued * MIN_EXPIRED_SHARE)
-          return { rows: Math.ceil(forBytes), expired: true }
-        const rows = Math.ceil(Math.max(forEntries, forBytes))
+      shares,
+      excess: ([forEntries, forBytes]) => {
+        const entriesBeyond = (shares[0] - 1 + forEntries) * (maxEntries ?? 0)
+        const bytesBeyond = (shares[1] - 1 + forBytes) * (maxBytes ?? 0)
+        const rowsForBytes = (bytesBeyond * valued) / Math.max(valueBytes, 1)
+        if (rowsForBytes > 0 && expired > valued * MIN_EXPIRED_SHARE)
+          return { rows: Math.ceil(rowsForBytes), expired: true }
+        const rows = Math.ceil(Math.max(entriesBeyond, rowsForBytes))
         return rows > 0 ? { rows, expired: false } : null
       },
     }
@@ -170,4 +179,8 @@ export class Caps {
     }
     return evicted
   }
+}
+
+function perCap(figure: (cap: 0 | 1) => number): PerCap {
+  return [figure(0), figure(1)]
 }
