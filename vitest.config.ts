@@ -1,11 +1,10 @@
-import { configDefaults, type ViteUserConfig } from 'vitest/config'
+import type { ViteUserConfig } from 'vitest/config'
 import { mutantModules } from './test/model/mutant-modules.ts'
 
 const config: ViteUserConfig = {
   plugins: [mutantModules()],
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: [...configDefaults.exclude, 'test/faults/**'],
     globalSetup: 'test/server.ts',
     setupFiles: 'test/end-of-file.ts',
     pool: 'forks',

@@ -4,7 +4,7 @@ import type { ViteUserConfig } from 'vitest/config'
 
 const config: ViteUserConfig = {
   test: {
-    include: ['test/faults/**/*.test.ts'],
+    include: ['harness/faults/**/*.test.ts'],
     globalSetup: 'test/server.ts',
     setupFiles: 'test/end-of-file.ts',
     pool: 'forks',

@@ -6,7 +6,7 @@ import { appendFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Client, type QueryResultRow } from 'pg'
 import type { PostgresServer } from '../../scripts/embedded-postgres.ts'
-import { startOwnServer } from '../own-server.ts'
+import { startOwnServer } from '../../test/own-server.ts'
 import { searchPath } from './tools.ts'
 
 export class Namespace implements AsyncDisposable {

@@ -3,10 +3,10 @@
 
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { PostgresCache } from '../../src/index.ts'
-import { createDatabase } from '../database.ts'
-import { Latch } from '../latch.ts'
-import { NodeProcess } from '../nodes/node-process.ts'
-import { TcpProxy } from '../tcp-proxy.ts'
+import { createDatabase } from '../../test/database.ts'
+import { Latch } from '../../test/latch.ts'
+import { NodeProcess } from '../../test/nodes/node-process.ts'
+import { TcpProxy } from '../../test/tcp-proxy.ts'
 import { bound, within } from './bound.ts'
 import { expectNoticed } from './served.ts'
 

@@ -3,7 +3,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { Client } from 'pg'
 import { type PostgresServer, startPostgres, startStandby } from '../../scripts/embedded-postgres.ts'
-import { TcpProxy } from '../tcp-proxy.ts'
+import { TcpProxy } from '../../test/tcp-proxy.ts'
 import { INSTALLED_POSTGRES } from './installed-postgres.ts'
 
 export class Replication implements AsyncDisposable {

@@ -3,8 +3,8 @@
 import { Client } from 'pg'
 import { expect, it } from 'vitest'
 import { PostgresCache } from '../../src/index.ts'
-import { createDatabase } from '../database.ts'
-import { group, NodeProcess } from '../nodes/node-process.ts'
+import { createDatabase } from '../../test/database.ts'
+import { group, NodeProcess } from '../../test/nodes/node-process.ts'
 import { bound } from './bound.ts'
 
 const KEYS = Array.from({ length: 64 }, (_, i) => `key ${i}`)

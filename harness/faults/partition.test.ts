@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { PostgresCache } from '../../src/index.ts'
-import { NodeProcess } from '../nodes/node-process.ts'
+import { NodeProcess } from '../../test/nodes/node-process.ts'
 import { bound, expectAtMost, within } from './bound.ts'
 import { Namespace } from './namespace.ts'
 import { describeWith } from './tools.ts'

@@ -1,7 +1,7 @@
 // How long a process went on serving what was overwritten.
 
 import type { PostgresCache } from '../../src/index.ts'
-import type { NodeProcess } from '../nodes/node-process.ts'
+import type { NodeProcess } from '../../test/nodes/node-process.ts'
 import { expectAtMost } from './bound.ts'
 
 /** Overwrites a value that the node holds while it reads all the time; G1 bounds how long that goes unnoticed. */

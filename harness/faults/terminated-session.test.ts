@@ -2,8 +2,8 @@
 
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { PostgresCache } from '../../src/index.ts'
-import { createDatabase } from '../database.ts'
-import { NodeProcess } from '../nodes/node-process.ts'
+import { createDatabase } from '../../test/database.ts'
+import { NodeProcess } from '../../test/nodes/node-process.ts'
 import { bound } from './bound.ts'
 import { expectNoticed } from './served.ts'
 

@@ -2,8 +2,8 @@
 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { PostgresCache } from '../../src/index.ts'
-import { createDatabase } from '../database.ts'
-import { group, NodeProcess } from '../nodes/node-process.ts'
+import { createDatabase } from '../../test/database.ts'
+import { group, NodeProcess } from '../../test/nodes/node-process.ts'
 import { bound, within } from './bound.ts'
 
 const LOCK_TIMEOUT_MS = 2_000

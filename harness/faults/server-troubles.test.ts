@@ -5,9 +5,9 @@ import { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { PostgresServer } from '../../scripts/embedded-postgres.ts'
 import { isCacheError, PostgresCache } from '../../src/index.ts'
-import { CountingLoad } from '../counting-load.ts'
-import { held } from '../held.ts'
-import { startOwnServer } from '../own-server.ts'
+import { CountingLoad } from '../../test/counting-load.ts'
+import { held } from '../../test/held.ts'
+import { startOwnServer } from '../../test/own-server.ts'
 import { bound, within } from './bound.ts'
 import { SmallDisk } from './small-disk.ts'
 import { describeWith } from './tools.ts'
@@ -116,7 +116,11 @@ async function setReadOnly(value: 'on' | 'off'): Promise<void> {
 
 async function expectService(
   cache: PostgresCache,
-  { codes, reads }: Pick<Trouble, 'codes' | 'reads'>,
+  {
+    codes,
+    reads,
+    deletes = 'refused',
+  }: Pick<Trouble, 'codes' | 'reads'> & { deletes?: 'refused' | 'untried' },
 ): Promise<void> {
   const source = new CountingLoad(() => new Promise((resolve) => setTimeout(resolve, 100, 'loaded')))
   const callers = Array.from({ length: 20 }, () => cache.getOrSet('missing', source.load))
@@ -127,10 +131,19 @@ async function expectService(
   const read = await within('a read', 3 * QUERY_TIMEOUT_MS, cache.get('plain', { fresh: true }))
   expect(read).toBe(reads ? 'old' : undefined)
   const failing = (): Promise<never> => Promise.reject(new Error('the source is down, too'))
+  const tiers: string[] = []
+  const stop = cache.on('hit', ({ tier }) => tiers.push(tier))
   const stale = await within('a stale answer', 4 * QUERY_TIMEOUT_MS, cache.getOrSet('graced', failing))
-  expect(stale).toBe('kept')
+  stop()
+  expect([stale, tiers]).toEqual(['kept', ['stale']])
+  await expect(cache.getOrSet('ungraced', failing)).rejects.toThrow('the source is down, too')
 
-  for (const write of [() => cache.set('plain', LARGE), () => cache.set('other', LARGE)]) {
+  for (const write of [
+    () => cache.set('plain', LARGE),
+    () => cache.set('other', LARGE),
+    // On a full disk there may be room for the little that this takes.
+    ...(deletes === 'refused' ? [() => cache.delete('plain'), () => cache.invalidate('other')] : []),
+  ]) {
     const refusal: unknown = await within(
       'a write',
       3 * QUERY_TIMEOUT_MS,
@@ -159,8 +172,9 @@ const open = (database?: string): PostgresCache =>
 /** A stale answer comes from the store or, without it, from the local cache. */
 async function fill(cache: PostgresCache): Promise<void> {
   await cache.set('plain', 'old')
-  await cache.set('graced', 'kept', { grace: '1h' })
+  await cache.set('graced', 'kept', { ttl: 1_000, grace: '1h' })
   expect(await held(cache, 'graced')).toBe('kept')
+  await expect.poll(async () => (await cache.getEntry('graced'))?.stale).toBe(true)
 }
 
 async function expectRecovery(cache: PostgresCache): Promise<void> {
@@ -213,7 +227,7 @@ describeWith('small file systems (root on Linux)', 'a server whose disk is full'
           () => false,
         )
       for (const bytes of [1_000_000, 100_000, 1_000]) while (await grow(bytes));
-      await expectService(cache, { codes: ['query-failed'], reads: true })
+      await expectService(cache, { codes: ['query-failed'], reads: true, deletes: 'untried' })
       await filler.query('drop table filler')
       await expectRecovery(cache)
       expect(cache.stats().circuitsOpened).toBe(0)

@@ -3,8 +3,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { PostgresServer } from '../../scripts/embedded-postgres.ts'
 import { PostgresCache } from '../../src/index.ts'
-import { Latch } from '../latch.ts'
-import { nextEvent } from '../next-event.ts'
+import { Latch } from '../../test/latch.ts'
+import { nextEvent } from '../../test/next-event.ts'
 import { Replication } from './replication.ts'
 import { describeWith } from './tools.ts'
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, inject, it } from 'vitest'
 import type { Finding } from '../../src/cli/diagnosis.ts'
 import { PostgresCache } from '../../src/index.ts'
-import { createDatabase } from '../database.ts'
-import { runCommand } from '../run-command.ts'
+import { createDatabase } from '../../test/database.ts'
+import { runCommand } from '../../test/run-command.ts'
 import { PgBouncer } from './pgbouncer.ts'
 import { describeWith } from './tools.ts'
 

@@ -5,8 +5,8 @@ import { Client, Pool } from 'pg'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { PostgresServer } from '../../scripts/embedded-postgres.ts'
 import { PostgresCache } from '../../src/index.ts'
-import { Latch } from '../latch.ts'
-import { startOwnServer } from '../own-server.ts'
+import { Latch } from '../../test/latch.ts'
+import { startOwnServer } from '../../test/own-server.ts'
 
 const USERS = 4
 const CHANGES = 40

@@ -3,8 +3,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { setTimeout as delay } from 'node:timers/promises'
 import { PostgresCache } from '../../src/index.ts'
-import { createDatabase } from '../database.ts'
-import { NodeProcess } from '../nodes/node-process.ts'
+import { createDatabase } from '../../test/database.ts'
+import { NodeProcess } from '../../test/nodes/node-process.ts'
 
 const STOPPED_MS = 30_000
 const BLOCKED_MS = 10_000

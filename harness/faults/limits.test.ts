@@ -2,8 +2,8 @@
 
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, it } from 'vitest'
-import { createDatabase } from '../database.ts'
-import { NodeProcess } from '../nodes/node-process.ts'
+import { createDatabase } from '../../test/database.ts'
+import { NodeProcess } from '../../test/nodes/node-process.ts'
 import { within } from './bound.ts'
 
 const MAX_LOCKS = 32

@@ -4,8 +4,8 @@ import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { expect, it } from 'vitest'
 import { PostgresCache } from '../../src/index.ts'
-import { createDatabase } from '../database.ts'
-import { NodeProcess } from '../nodes/node-process.ts'
+import { createDatabase } from '../../test/database.ts'
+import { NodeProcess } from '../../test/nodes/node-process.ts'
 
 const CYCLES = 1_000
 const MAX_EXTRA_MIB = 64
