@@ -12,8 +12,9 @@ export interface Plan {
   readonly clients: number
   readonly seconds: number
   readonly seed: string
-  /** Processes and sessions are disturbed, and what grows is a violation. */
+  /** Servers, connections and processes are disturbed, and what grows is a violation. */
   readonly soak: boolean
+  readonly durability: 'unlogged' | 'logged'
   /** Two or more are killed all the time, in the middle of any step. */
   readonly sweepers: number
   /** Where every process connects instead of the server. */
@@ -37,6 +38,7 @@ export const USAGE = `npm run harness -- [flags]
   --clients 12       clients in each process
   --seed TEXT        repeats what the clients choose; the default is new each time
   --soak             half an hour of eight processes with faults every few seconds, of a fixed seed; what grows is found, too
+  --durability unlogged  or logged: what is stored survives a crash
   --sweepers 1       two or more are killed all the time, in the middle of any step
   --pooler URL       its host and port in the place of the server's
   --naive            a cache without fences instead: it must be caught
@@ -55,6 +57,7 @@ export function parseArguments(argv: readonly string[]): Plan | 'help' {
       preset: { type: 'string', default: 'mixed' },
       naive: { type: 'boolean', default: false },
       soak: { type: 'boolean', default: false },
+      durability: { type: 'string', default: 'unlogged' },
       processes: { type: 'string', default: isSoak ? '8' : '4' },
       clients: { type: 'string', default: '12' },
       seconds: { type: 'string', default: isSoak ? '1800' : '30' },
@@ -72,8 +75,11 @@ export function parseArguments(argv: readonly string[]): Plan | 'help' {
   if (values.help) return 'help'
   if (values.preset !== 'mixed' && values.preset !== 'original')
     throw new Error(`Expected --preset to be mixed or original, got \`${values.preset}\``)
+  if (values.durability !== 'unlogged' && values.durability !== 'logged')
+    throw new Error(`Expected --durability to be unlogged or logged, got \`${values.durability}\``)
   return {
     preset: values.preset,
+    durability: values.durability,
     naive: values.naive,
     processes: checkNumber('processes', values.processes, 1),
     clients: checkNumber('clients', values.clients, 1),
@@ -101,6 +107,7 @@ export function toCommand({
   seconds,
   seed,
   soak,
+  durability,
   sweepers,
   pooler,
   original,
@@ -116,6 +123,7 @@ export function toCommand({
         ]),
     `--processes ${processes} --seed ${seed}`,
     ...(soak ? ['--soak'] : []),
+    ...(durability === 'unlogged' ? [] : [`--durability ${durability}`]),
     ...(sweepers === 1 ? [] : [`--sweepers ${sweepers}`]),
     ...(pooler === null ? [] : [`--pooler ${pooler}`]),
     ...(naive ? ['--naive'] : []),

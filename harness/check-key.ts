@@ -33,9 +33,7 @@ class KeyHistory {
     this.#origins = groupBy(origins, ({ version }) => version)
     this.#hasSource = !origins.some(({ op }) => op === 'set')
     this.#facts = [
-      ...origins
-        .filter(({ acknowledged }) => acknowledged)
-        .map((item) => ({ at: item.end, rank: item.version, item })),
+      ...this.#originFacts(origins),
       ...this.#removalFacts(origins.filter((operation) => operation.op === 'set')),
     ]
     this.#acknowledged = new Frontier(this.#facts)
@@ -78,16 +76,27 @@ class KeyHistory {
   ): Violation[] {
     if (read.found === null) return []
     const { version, stamp } = read.found
-    const origin = this.#origins.get(version)?.find((candidate) => candidate.stamp === stamp)
+    const candidates = this.#origins.get(version) ?? []
+    const origin = candidates.find((candidate) => candidate.stamp === stamp)
     const accuse = (guarantee: Guarantee, what: string, because: Operation | null): Violation[] => [
       { guarantee, what, key: this.#key, operation: read, because },
     ]
     if (origin === undefined) return accuse('G5', 'a value was read that nobody has committed', null)
+    // Two cannot have made the same version: one that was left open has not happened, if another was acknowledged.
+    if (!origin.acknowledged && candidates.some(({ acknowledged }) => acknowledged))
+      return accuse('G5', 'a value was read that nobody has committed', null)
     if (origin.start > read.end) return accuse('G5', 'a value was read before its commit began', origin)
 
     const missed = this.#missed(read, begun)
-    if (missed !== undefined && missed.mark.rank > version)
-      return accuse(missed.guarantee, missed.what, missed.mark.item)
+    if (missed !== undefined && missed.mark.rank > version) {
+      return this.#context.outages.restartBetween(missed.mark.item.end, begun)
+        ? accuse(
+            'G7',
+            'a restart of the server brought back what was overwritten or removed',
+            missed.mark.item,
+          )
+        : accuse(missed.guarantee, missed.what, missed.mark.item)
+    }
     if (written !== undefined && written.rank > version)
       return accuse('G2', 'a read missed what its own process had written', written.item)
     if (known !== undefined && known.rank > version)
@@ -119,8 +128,20 @@ class KeyHistory {
     if (read.found !== null) return { at: read.end, rank: read.found.version, item: read }
     // A miss after a version was known: it has been removed, or has expired.
     const known = knownAtStart.get(read) ?? -1
-    if (this.#hasSource || read.doubtful || known < 0) return undefined
+    const isOpen = read.doubtful || this.#context.outages.touch(read)
+    if (this.#hasSource || isOpen || known < 0) return undefined
     return { at: read.end, rank: Math.floor(known) + 0.5, item: read }
+  }
+
+  /** A version counts once it was acknowledged, or once somebody has read what was left open. */
+  #originFacts(origins: readonly Origin[]): Mark<Fact>[] {
+    return origins.flatMap((item) => {
+      if (item.acknowledged) return [{ at: item.end, rank: item.version, item }]
+      const ends = this.reads
+        .filter(({ found }) => found?.version === item.version && found.stamp === item.stamp)
+        .map(({ end }) => end)
+      return ends.length === 0 ? [] : [{ at: Math.min(...ends), rank: item.version, item }]
+    })
   }
 
   /** A removal counts for the newest version that was acknowledged before it was called. */

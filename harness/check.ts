@@ -14,8 +14,9 @@ import type {
 } from './history.ts'
 import { Frontier } from './frontier.ts'
 import { groupBy } from './group-by.ts'
+import { Outages } from './outages.ts'
 
-export type Guarantee = 'G1' | 'G2' | 'G3' | 'G4' | 'G5' | 'G6'
+export type Guarantee = 'G1' | 'G2' | 'G3' | 'G4' | 'G5' | 'G6' | 'G7'
 
 export interface Violation {
   readonly guarantee: Guarantee
@@ -35,6 +36,7 @@ export interface Context extends CheckOptions {
   readonly removals: readonly Removal[]
   /** When the last sync that had ended before a moment was called, by node. */
   readonly syncs: ReadonlyMap<string, Frontier<Sync>>
+  readonly outages: Outages
 }
 
 export function createContext(others: readonly OtherOperation[], options: CheckOptions): Context {
@@ -44,6 +46,7 @@ export function createContext(others: readonly OtherOperation[], options: CheckO
   )
   return {
     ...options,
+    outages: new Outages(others.filter((operation) => operation.op === 'outage')),
     removals: others.filter((operation) => operation.op === 'removal'),
     syncs: new Map(
       [...syncs].map(([node, list]) => [
@@ -63,10 +66,13 @@ export function checkKeyed(operations: readonly KeyedOperation[], context: Conte
   ])
 }
 
-export function checkOthers(others: readonly OtherOperation[]): Violation[] {
+export function checkOthers(others: readonly OtherOperation[], { outages }: Context): Violation[] {
   return [
     ...others.filter((operation) => operation.op === 'snapshot').flatMap(checkSnapshot),
-    ...others.filter((operation) => operation.op === 'failure').map(toViolation),
+    ...others
+      .filter((operation) => operation.op === 'failure')
+      .filter((failure) => !outages.excuse(failure))
+      .map(toViolation),
   ]
 }
 

@@ -17,6 +17,8 @@ export interface Assignment {
   readonly index: number
   readonly plan: Plan
   readonly url: string
+  /** Where the cache connects. */
+  readonly cacheUrl: string
   readonly directory: string
 }
 

@@ -2,7 +2,9 @@
 
 import { randomBytes } from 'node:crypto'
 import { PostgresCache } from 'postgres-cache'
-import { Client } from 'pg'
+import type { Client } from 'pg'
+import type { Plan } from './arguments.ts'
+import { connected } from './connected.ts'
 import { WATCH } from './keys.ts'
 import { NAIVE_SQL } from './naive-cache.ts'
 import { seedSource, SOURCE_SQL } from './source.ts'
@@ -23,31 +25,31 @@ export interface HarnessDatabase extends AsyncDisposable {
 
 export async function createHarnessDatabase(
   serverUrl: string,
-  { naive }: { readonly naive: boolean },
+  { naive, durability }: Pick<Plan, 'naive' | 'durability'>,
 ): Promise<HarnessDatabase> {
   const name = `postgres_cache_harness_${randomBytes(4).toString('hex')}`
   await onServer(serverUrl, `create database "${name}" template template0`)
   const url = new URL(serverUrl)
   url.pathname = `/${name}`
-  const client = new Client({ connectionString: url.href, application_name: 'harness' })
   const drop = async (): Promise<void> => {
-    await client.end()
     await onServer(serverUrl, `drop database "${name}" with (force)`)
   }
   try {
-    await client.connect()
-    await client.query(SOURCE_SQL)
-    await seedSource(client)
-    if (naive) await client.query(NAIVE_SQL)
-    else await installCache(url.href)
-    await client.query(CACHED_SQL[naive ? 'naive' : 'fenced'])
-    // Unnoticed until statistics exist, the planner would scan these tables whole.
-    await client.query('analyze')
-    const { rows } = await client.query<{ server_version: string }>('show server_version')
+    const serverVersion = await connected(url.href, async (client) => {
+      await client.query(SOURCE_SQL)
+      await seedSource(client)
+      if (naive) await client.query(NAIVE_SQL)
+      else await installCache(url.href, durability)
+      await client.query(CACHED_SQL[naive ? 'naive' : 'fenced'])
+      // Unnoticed until statistics exist, the planner would scan these tables whole.
+      await client.query('analyze')
+      const { rows } = await client.query<{ server_version: string }>('show server_version')
+      return rows[0]?.server_version ?? ''
+    })
     return {
       url: url.href,
-      serverVersion: rows[0]?.server_version ?? '',
-      deadlocks: () => countDeadlocks(client),
+      serverVersion,
+      deadlocks: () => connected(url.href, countDeadlocks),
       [Symbol.asyncDispose]: drop,
     }
   } catch (error) {
@@ -56,8 +58,8 @@ export async function createHarnessDatabase(
   }
 }
 
-async function installCache(url: string): Promise<void> {
-  await using cache = new PostgresCache({ connectionString: url, notifications: 'poll' })
+async function installCache(url: string, durability: Plan['durability']): Promise<void> {
+  await using cache = new PostgresCache({ connectionString: url, durability, notifications: 'poll' })
   await cache.connect()
   await cache.watch('harness.watched', WATCH)
 }
@@ -70,11 +72,5 @@ async function countDeadlocks(client: Client): Promise<number> {
 }
 
 async function onServer(url: string, sql: string): Promise<void> {
-  const client = new Client(url)
-  await client.connect()
-  try {
-    await client.query(sql)
-  } finally {
-    await client.end()
-  }
+  await connected(url, (client) => client.query(sql))
 }

@@ -1,6 +1,7 @@
 // Whether anything grows in a long run: connections, locks, memory, and what keeps a process alive.
 
-import { Client } from 'pg'
+import type { Client } from 'pg'
+import { connected } from './connected.ts'
 import type { Crew } from './crew.ts'
 
 export interface Sample {
@@ -28,18 +29,10 @@ export class Growth {
     this.#crew = crew
   }
 
+  /** None while the server is away. */
   async sample(): Promise<void> {
-    const client = new Client(this.#url)
-    await client.connect()
-    const { rows } = await client.query<{ connections: number; locks: number }>(
-      `select
-         (select count(*)::integer from pg_stat_activity where datname = current_database()
-            and starts_with(application_name, 'postgres-cache')) as connections,
-         (select count(*)::integer from pg_locks where locktype = 'advisory'
-            and database = (select oid from pg_database where datname = current_database())) as locks`,
-    )
-    await client.end()
-    this.#samples.push({ connections: 0, locks: 0, ...rows[0], ...this.#crew.largest })
+    const held = await connected(this.#url, countHeld).catch(() => null)
+    if (held !== null) this.#samples.push({ ...held, ...this.#crew.largest })
   }
 
   /** What is at its highest in the last third, far above the middle third. */
@@ -65,4 +58,15 @@ export class Growth {
       ...this.#samples.slice(third * size, (third + 1) * size).map((sample) => sample[figure]),
     )
   }
+}
+
+async function countHeld(client: Client): Promise<Pick<Sample, 'connections' | 'locks'>> {
+  const { rows } = await client.query<{ connections: number; locks: number }>(
+    `select
+         (select count(*)::integer from pg_stat_activity where datname = current_database()
+            and starts_with(application_name, 'postgres-cache')) as connections,
+         (select count(*)::integer from pg_locks where locktype = 'advisory'
+            and database = (select oid from pg_database where datname = current_database())) as locks`,
+  )
+  return { connections: 0, locks: 0, ...rows[0] }
 }

@@ -36,7 +36,7 @@ export interface SetValue extends Timed, Version {
   readonly key: string
   readonly tags: readonly string[]
   readonly ttlMs: number
-  /** False: the call failed, and it may have happened or yet happen. */
+  /** False: the call failed, and it may have happened or not. Whoever reads the value settles that. */
   readonly acknowledged: boolean
 }
 
@@ -108,15 +108,23 @@ export interface Trouble extends Timed {
   readonly message: string
 }
 
-/** A call failed although the server was there. */
+/** A call failed. */
 export interface Failure extends Timed {
   readonly op: 'failure'
   readonly during: string
   readonly message: string
+  /** Of the error; null: it has none. */
+  readonly code: string | null
+}
+
+/** The server, or the way to it, was taken away; the times are from the beginning of that until it was there again. */
+export interface Outage extends Timed {
+  readonly op: 'outage'
+  readonly what: 'killed' | 'restarted' | 'swallowed'
 }
 
 export type KeyedOperation = Read | SetValue | Commit | Rollback | Load | Comparison
-export type OtherOperation = Removal | Step | Sync | SnapshotCheck | Trouble | Failure
+export type OtherOperation = Removal | Step | Sync | SnapshotCheck | Trouble | Failure | Outage
 export type Operation = KeyedOperation | OtherOperation
 
 export const SHARDS = 16

@@ -17,7 +17,7 @@ export function judge(directory: string): Verdict {
   const others = readOthers(directory)
   for (const operation of others) figures.add(operation)
   const context = createContext(others, { maxStalenessMs: MAX_STALENESS_MS })
-  const violations = checkOthers(others)
+  const violations = checkOthers(others, context)
   const seeds = new Map(sourceKeys().map((key) => [key, seedCommit(key)]))
   for (let shard = 0; shard < SHARDS; shard++) {
     const operations = readKeyed(directory, shard)

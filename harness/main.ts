@@ -4,20 +4,19 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { usePostgres } from '../scripts/database-url.ts'
+import { majorFromEnvironment, usePostgres } from '../scripts/database-url.ts'
+import { type PostgresServer, startPostgres } from '../scripts/embedded-postgres.ts'
+import { TcpProxy } from '../test/tcp-proxy.ts'
 import { parseArguments, type Plan, USAGE } from './arguments.ts'
 import { type Assignment, Crew, type RoleName } from './crew.ts'
 import { createHarnessDatabase } from './database.ts'
-import { Faults } from './soak-faults.ts'
-import { Growth } from './growth.ts'
 import { judge, type Verdict } from './judge.ts'
-import { Random } from './random.ts'
 import { toReport } from './report.ts'
+import { Soak } from './soak.ts'
 
 // More of them would not tell more.
 const ENOUGH_VIOLATIONS = 20
 const PROGRESS_EVERY_MS = 1_000
-const SAMPLE_EVERY_MS = 5_000
 const PROGRESS_EVERY_MS_IN_LOGS = 10_000
 
 async function main(): Promise<void> {
@@ -30,41 +29,33 @@ async function main(): Promise<void> {
 }
 
 async function run(plan: Plan, directory: string): Promise<Verdict> {
-  await using postgres = await usePostgres()
+  // One that is somebody else's is not killed.
+  await using server = plan.soak && !process.env['DATABASE_URL'] ? await startOwn() : null
+  await using postgres = server ?? (await usePostgres())
+  await using proxy = await TcpProxy.to(postgres.url)
   await using database = await createHarnessDatabase(postgres.url, plan)
-  await using crew = new Crew(assign({ plan, directory, url: reachedBy(plan, database.url) }))
+  const url = reachedBy(plan, database.url)
+  const cacheUrls = plan.soak ? [url, proxy.urlOf(url)] : [url]
+  await using crew = new Crew(assign({ plan, directory, url }, cacheUrls))
   await Promise.race([crew.begun(), crew.failure])
   const started = performance.now()
-  const soaked = plan.soak ? soak(plan, crew, database.url) : null
-  await Promise.race([work(plan, crew, started), crew.failure])
-  const growth = await soaked?.()
+  const soak = plan.soak ? new Soak({ plan, crew, url: database.url, server, proxy, directory }) : null
+  await Promise.race([work(plan, crew, started), crew.failure, ...(soak === null ? [] : [soak.failure])])
+  await soak?.end()
   const seconds = (performance.now() - started) / 1000
   await crew.stop()
   const verdict = judge(directory)
   const { serverVersion } = database
   const deadlocks = await database.deadlocks()
   console.log(toReport(verdict, { plan, directory, seconds, serverVersion, deadlocks }))
-  if (growth === undefined) return verdict
-  console.log(`\n${growth.toLines().join('\n')}`)
-  if (growth.grown.length > 0) process.exitCode = 1
+  if (soak === null) return verdict
+  console.log(`\n${soak.toLines().join('\n')}`)
+  if (soak.grows) process.exitCode = 1
   return verdict
 }
 
-/** Faults and samples until the function that it returns is called. */
-function soak(plan: Plan, crew: Crew, url: string): () => Promise<Growth> {
-  const ending = new AbortController()
-  const faults = new Faults(url, crew, new Random(`${plan.seed} faults`))
-  const growth = new Growth(url, crew)
-  const sampling = async (): Promise<void> => {
-    for (; !ending.signal.aborted; await delay(SAMPLE_EVERY_MS)) await growth.sample()
-  }
-  const done = Promise.all([faults.until(ending.signal), sampling()])
-  return async () => {
-    ending.abort()
-    await done
-    console.log(`${faults.count} faults`)
-    return growth
-  }
+function startOwn(): Promise<PostgresServer> {
+  return startPostgres({ major: majorFromEnvironment() })
 }
 
 function reachedBy({ pooler }: Plan, databaseUrl: string): string {
@@ -74,9 +65,18 @@ function reachedBy({ pooler }: Plan, databaseUrl: string): string {
   return url.href
 }
 
-function assign(shared: Omit<Assignment, 'role' | 'index'>): Assignment[] {
-  const { plan } = shared
-  const role = (name: RoleName, index = 0): Assignment => ({ ...shared, role: name, index })
+/** Processes take the addresses in turn. */
+function assign(
+  shared: Pick<Assignment, 'plan' | 'directory' | 'url'>,
+  cacheUrls: readonly string[],
+): Assignment[] {
+  const { plan, url } = shared
+  const role = (name: RoleName, index = 0): Assignment => ({
+    ...shared,
+    cacheUrl: cacheUrls[index % cacheUrls.length] ?? url,
+    role: name,
+    index,
+  })
   return [
     ...Array.from({ length: plan.processes }, (_, i) => role(plan.preset, i)),
     ...(plan.preset === 'mixed' ? [role('snapshots')] : []),

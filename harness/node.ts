@@ -6,11 +6,13 @@ import { type CacheUnderTest, openCache } from './cache-under-test.ts'
 import { HistoryWriter, now, type Operation } from './history.ts'
 import { REGISTER_NAMESPACE, REGISTERS } from './keys.ts'
 import { Observer } from './observer.ts'
+import { codeOf, isPassing } from './outages.ts'
 import { Random } from './random.ts'
 
 export interface NodeOptions {
   readonly plan: Plan
   readonly url: string
+  readonly cacheUrl: string
   readonly directory: string
   readonly index: number
 }
@@ -29,19 +31,21 @@ export class Node {
   readonly transactions: Pool
   /** For loaders: READ COMMITTED, on connections of their own. */
   readonly loads: Pool
+  readonly #plan: Plan
   readonly #history: HistoryWriter
   readonly #registerVersions = new Map<number, number>()
   #failures = 0
 
-  constructor({ plan, url, directory, index }: NodeOptions) {
+  constructor({ plan, url, cacheUrl, directory, index }: NodeOptions) {
+    this.#plan = plan
     this.name = `node${index}`
-    this.cache = openCache(url, plan, index)
+    this.cache = openCache(cacheUrl, plan, index)
     this.registers = this.cache.namespace(REGISTER_NAMESPACE)
     this.ownRegisters = Array.from({ length: REGISTERS }, (_, i) => i).filter(
       (i) => i % plan.processes === index,
     )
-    this.transactions = new Pool({ connectionString: url, max: TRANSACTION_CONNECTIONS })
-    this.loads = new Pool({ connectionString: url, max: LOAD_CONNECTIONS })
+    this.transactions = openPool(url, TRANSACTION_CONNECTIONS)
+    this.loads = openPool(url, LOAD_CONNECTIONS)
     this.#history = new HistoryWriter(directory, this.name)
     this.observer = new Observer(
       this.cache,
@@ -66,10 +70,12 @@ export class Node {
     this.#history.add({ node: this.name, ...operation })
   }
 
+  /** Whether an outage excuses it, the checker decides. */
   fail(during: string, error: unknown, start: number): void {
-    this.#failures++
+    const code = codeOf(error)
+    if (!this.#plan.soak || !isPassing(code)) this.#failures++
     const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
-    this.record({ op: 'failure', during, message, start, end: now() })
+    this.record({ op: 'failure', during, message, code, start, end: now() })
   }
 
   nextVersion(register: number): number {
@@ -83,6 +89,13 @@ export class Node {
     await Promise.all([this.transactions.end(), this.loads.end()])
     this.#history.close()
   }
+}
+
+/** Of connections that the server may end at any time: then their statements fail, and that is enough. */
+function openPool(connectionString: string, max: number): Pool {
+  const pool = new Pool({ connectionString, max })
+  pool.on('error', () => {}).on('connect', (client) => client.on('error', () => {}))
+  return pool
 }
 
 type OperationWithoutNode = Operation extends infer Each

@@ -15,7 +15,9 @@ export class Observer {
       if (tier === 'local') this.#hits.push(key)
     })
     cache.on('violation-found', ({ key }) => {
-      violated(new Error(`what was held of ${key} was not what is stored`))
+      violated(
+        Object.assign(new Error(`what was held of ${key} was not what is stored`), { code: 'wrong hit' }),
+      )
     })
     cache.on('error', ({ error, operation }) => {
       this.#troubles++

@@ -63,6 +63,7 @@ function countLines(figures: Figures, deadlocks: number): string[] {
     `transactional    ${figures.count('comparison')} gets compared with the row beside them`,
     `deadlocks        ${deadlocks}`,
     `survived         ${figures.count('trouble')} failures that the cache has reported`,
+    `failed           ${figures.count('failure')} calls, during ${figures.count('outage')} outages`,
   ]
 }
 

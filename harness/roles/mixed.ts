@@ -40,12 +40,14 @@ const CALM: readonly Choice[] = [
 ]
 
 const THINK_MS = 6
+// Whoever is refused at once need not fill the history with it.
+const FAILED_MS = 200
 // Now and then all are calm together, so that local caches fill and are hit.
 const PHASE_MS = 1_500
 const isCalm = (): boolean => Math.floor(now() / PHASE_MS) % 3 === 0
 
-export async function startMixed({ plan, url, directory, index }: Assignment): Promise<Work> {
-  const node = new Node({ plan, url, directory, index })
+export async function startMixed({ plan, url, cacheUrl, directory, index }: Assignment): Promise<Work> {
+  const node = new Node({ plan, url, cacheUrl, directory, index })
   await node.cache.connect()
   const stopping = new AbortController()
   const clients = Array.from({ length: plan.clients }, (_, i) => new Client(node, i, plan.seed))
@@ -64,9 +66,15 @@ export async function startMixed({ plan, url, directory, index }: Assignment): P
 }
 
 async function work(client: Client, stopping: AbortSignal): Promise<void> {
-  const { random } = client
+  const { node, random } = client
   while (!stopping.aborted) {
-    await random.weighted(isCalm() ? CALM : EVERYTHING)(client)
-    await pause(random.below(THINK_MS))
+    const action = random.weighted(isCalm() ? CALM : EVERYTHING)
+    const begun = now()
+    let hasFailed = false
+    await action(client).catch((error: unknown) => {
+      hasFailed = true
+      node.fail(action.name, error, begun)
+    })
+    await pause(random.below(hasFailed ? FAILED_MS : THINK_MS))
   }
 }

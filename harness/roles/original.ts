@@ -13,7 +13,7 @@ import { Random } from '../random.ts'
 const WRITER_PAUSE_MS = 20
 const READER_PAUSE_MS = 10
 
-export async function startOriginal({ plan, url, directory, index }: Assignment): Promise<Work> {
+export async function startOriginal({ plan, cacheUrl: url, directory, index }: Assignment): Promise<Work> {
   const { writers, readers } = plan.original
   const history = new HistoryWriter(directory, `original${index}`)
   const mine = (count: number): number[] =>

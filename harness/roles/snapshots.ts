@@ -1,10 +1,12 @@
 // Looks at one snapshot after the other: whatever counts as valid must be what the source says in the same snapshot.
 
-import { Client } from 'pg'
+import type { Client } from 'pg'
 import type { Assignment } from '../crew.ts'
 import { HistoryWriter, type Mismatch, now } from '../history.ts'
 import type { Work } from '../member.ts'
+import { codeOf, isPassing } from '../outages.ts'
 import { pause } from '../pause.ts'
+import { connect, reconnected } from '../connected.ts'
 
 // The comparison is work for the server, and others want to work, too.
 const PAUSE_MS = 15
@@ -27,8 +29,8 @@ from postgres_cache.entries as e, postgres_cache.state as s where e.key = $1`,
 }
 
 export async function startSnapshots({ plan, url, directory }: Assignment): Promise<Work> {
-  const client = new Client({ connectionString: url, application_name: 'harness snapshots' })
-  await client.connect()
+  const open = (): Promise<Client> => connect(url, 'harness snapshots')
+  let client = await open()
   const history = new HistoryWriter(directory, 'snapshots')
   const figures = { compared: 0, violations: 0 }
   const stopping = new AbortController()
@@ -50,7 +52,11 @@ export async function startSnapshots({ plan, url, directory }: Assignment): Prom
   }
   const finished = (async () => {
     while (!stopping.signal.aborted) {
-      await look()
+      await look().catch(async (error: unknown) => {
+        if (!plan.soak || !isPassing(codeOf(error))) throw error
+        await client.end().catch(() => {})
+        client = await reconnected(open, stopping.signal)
+      })
       await pause(PAUSE_MS)
     }
   })()

@@ -1,9 +1,11 @@
 // Moves both fences and the clock hand all the time. The minutes that the sweep waits before it removes anything are cut short; they stay far longer
 // than any statement, which is all that they are for.
 
-import { Client, type QueryResultRow } from 'pg'
+import type { Client, QueryResultRow } from 'pg'
+import { connect, connected, reconnected } from '../connected.ts'
 import type { Assignment } from '../crew.ts'
 import type { Work } from '../member.ts'
+import { codeOf, isPassing } from '../outages.ts'
 import { pause } from '../pause.ts'
 import { Random } from '../random.ts'
 
@@ -36,10 +38,14 @@ interface Phase {
 
 export async function startSweep({ plan, url, index }: Assignment): Promise<Work> {
   const random = new Random(`${plan.seed} sweep ${index}`)
-  const sweeper = new Sweeper(url, plan.sweepers > 1 ? random : null)
+  const stopping = new AbortController()
+  const sweeper = new Sweeper(
+    url,
+    { random, isKilled: plan.sweepers > 1, outlives: plan.soak },
+    stopping.signal,
+  )
   await sweeper.connect()
   if (index === 0) await shortenAll(url)
-  const stopping = new AbortController()
   let turns = 0
   let [phase] = PHASES
   const finished = (async () => {
@@ -62,41 +68,57 @@ export async function startSweep({ plan, url, index }: Assignment): Promise<Work
   }
 }
 
+interface SweeperOptions {
+  readonly random: Random
+  /** Under a part of its statements. */
+  readonly isKilled: boolean
+  /** It goes on when the server is back. */
+  readonly outlives: boolean
+}
+
 /** A connection that sweeps, and may be killed under any of its statements. */
 class Sweeper {
   readonly #url: string
-  readonly #random: Random | null
+  readonly #options: SweeperOptions
+  readonly #stopping: AbortSignal
   #client: Client | undefined
 
-  constructor(url: string, random: Random | null) {
+  constructor(url: string, options: SweeperOptions, stopping: AbortSignal) {
     this.#url = url
-    this.#random = random
+    this.#options = options
+    this.#stopping = stopping
   }
 
   async connect(): Promise<void> {
-    this.#client = new Client({ connectionString: this.#url, application_name: 'harness sweep' })
-    this.#client.on('error', () => {})
-    await this.#client.connect()
+    this.#client = await connect(this.#url, 'harness sweep')
   }
 
   /** Null: it was killed, before the statement was done or after. */
   async query<R extends QueryResultRow>(text: string, values: unknown[] = []): Promise<R[] | null> {
-    const client = this.#client as Client
-    if (this.#random === null || !this.#random.chance(KILLED))
-      return (await client.query<R>(text, values)).rows
-    const pid = (await client.query<{ pid: number }>('select pg_backend_pid() as pid')).rows[0]?.pid
-    const cut = client.query(text, values).catch(() => {})
-    const executioner = new Client(this.#url)
-    await executioner.connect()
-    await executioner.query('select pg_terminate_backend($1)', [pid])
-    await executioner.end()
-    await cut
-    await this.connect()
-    return null
+    const { random, isKilled, outlives } = this.#options
+    try {
+      if (isKilled && random.chance(KILLED)) return await this.#killedUnder(text, values)
+      return (await (this.#client as Client).query<R>(text, values)).rows
+    } catch (error) {
+      if (!outlives || !isPassing(codeOf(error))) throw error
+      await this.end()
+      this.#client = await reconnected(() => connect(this.#url, 'harness sweep'), this.#stopping)
+      return null
+    }
   }
 
   async end(): Promise<void> {
-    await this.#client?.end()
+    await this.#client?.end().catch(() => {})
+  }
+
+  async #killedUnder(text: string, values: unknown[]): Promise<null> {
+    const client = this.#client as Client
+    const pid = (await client.query<{ pid: number }>('select pg_backend_pid() as pid')).rows[0]?.pid
+    const cut = client.query(text, values).catch(() => {})
+    await connected(this.#url, (executioner) => executioner.query('select pg_terminate_backend($1)', [pid]))
+    await cut
+    await this.connect()
+    return null
   }
 }
 
@@ -122,10 +144,9 @@ async function turn(sweeper: Sweeper, { loadTimeoutMs, trims }: Phase): Promise<
 }
 
 async function shortenAll(url: string): Promise<void> {
-  const client = new Client(url)
-  await client.connect()
-  for (const each of SHORTENED) await shorten(client, each)
-  await client.end()
+  await connected(url, async (client) => {
+    for (const each of SHORTENED) await shorten(client, each)
+  })
 }
 
 async function shorten(client: Client, { name, text, by }: (typeof SHORTENED)[number]): Promise<void> {

@@ -4,9 +4,11 @@ import { describe, expect, it } from 'vitest'
 import { checkKeyed, checkOthers, createContext, type Violation } from '../../../harness/check.ts'
 import type {
   Commit,
+  Failure,
   KeyedOperation,
   Operation,
   OtherOperation,
+  Outage,
   Read,
   Removal,
   SetValue,
@@ -19,7 +21,7 @@ function check(...operations: readonly Operation[]): Violation[] {
   const keyed = operations.filter((operation): operation is KeyedOperation => 'key' in operation)
   const others = operations.filter((operation): operation is OtherOperation => !('key' in operation))
   const context = createContext(others, { maxStalenessMs: MAX_STALENESS_MS })
-  return [...checkKeyed(keyed, context), ...checkOthers(others)]
+  return [...checkKeyed(keyed, context), ...checkOthers(others, context)]
 }
 
 /** What was found, in one line each. */
@@ -231,6 +233,88 @@ describe('a value', () => {
   })
 })
 
+describe('a write whose outcome is unknown', () => {
+  const missed = ['G4: the store served what a committed transaction had made wrong']
+  const open = { acknowledged: false }
+
+  it.each([['commit'], ['set']])(
+    'of a %s leaves both versions possible until somebody has read the newer',
+    (op) => {
+      const make = op === 'commit' ? commit : set
+      const history = [make(1, 0, 10), make(2, 20, 30, open)]
+      expect(found(...history, read(1, 40, 41), read(1, 60, 61, { node: 'other' }))).toEqual([])
+      expect(found(...history, read(2, 40, 41), read(2, 60, 61, { node: 'other' }))).toEqual([])
+      expect(found(...history, read(2, 40, 41), read(1, 42, 43, { node: 'other' }))).toEqual(missed)
+      expect(found(...history, read(2, 40, 43), read(1, 42, 44, { node: 'other' }))).toEqual([])
+    },
+  )
+
+  it('of a local hit is settled Δ after somebody has read it', () => {
+    const history = [commit(1, 0, 10), commit(2, 20, 30, open), read(2, 40, 41)]
+    const hit = (start: number): Read => read(1, start, start + 1, { node: 'other', tier: 'local' })
+    expect(found(...history, hit(541))).toEqual([])
+    expect(found(...history, hit(542))).toEqual(['G1: a local hit was older than maxStaleness'])
+  })
+
+  it('does not excuse what was overwritten before it', () => {
+    const history = [commit(1, 0, 10), commit(2, 20, 30), commit(3, 40, 50, open)]
+    expect(found(...history, read(1, 60, 61))).toEqual(missed)
+  })
+
+  it('has not happened where another has made the same version', () => {
+    const other = commit(2, 40, 50, { stamp: 'another' })
+    const history = [commit(1, 0, 10), commit(2, 20, 30, open), other]
+    expect(found(...history, read(2, 60, 61))).toEqual(['G5: a value was read that nobody has committed'])
+  })
+})
+
+describe('an outage', () => {
+  const outage = (start: number, end: number, what: Outage['what'] = 'killed'): Outage => ({
+    op: 'outage',
+    node: 'faults',
+    what,
+    start,
+    end,
+  })
+  const failure = (code: string | null, start: number): Failure => ({
+    op: 'failure',
+    node: 'writer',
+    during: 'set',
+    message: 'failed',
+    code,
+    start,
+    end: start + 1,
+  })
+  const back = ['G7: a restart of the server brought back what was overwritten or removed']
+
+  it('brings back nothing that was overwritten or removed before it', () => {
+    expect(found(commit(1, 0, 10), commit(2, 20, 30), outage(40, 50), read(1, 60, 61))).toEqual(back)
+    expect(found(set(1, 0, 10), removal(20, 30), outage(40, 50), read(1, 60, 61))).toEqual(back)
+    expect(found(set(1, 0, 10), set(2, 20, 30), outage(40, 50), read(null, 60, 61))).toEqual([])
+  })
+
+  it('may bring back what was being overwritten', () => {
+    expect(
+      found(commit(1, 0, 10), commit(2, 39, 41, { acknowledged: false }), outage(40, 50), read(1, 60, 61)),
+    ).toEqual([])
+  })
+
+  it('excuses calls that fail for want of a connection, and no others', () => {
+    for (const code of ['unavailable', '57P01', 'ECONNREFUSED'])
+      expect(found(outage(40, 50), failure(code, 45))).toEqual([])
+    for (const code of ['40P01', 'wrong hit', null])
+      expect(found(outage(40, 50), failure(code, 45))).toEqual(['G5: set failed'])
+    expect(found(outage(40, 50), failure('unavailable', 30))).toEqual(['G5: set failed'])
+    expect(found(outage(40, 50), failure('unavailable', 60_000))).toEqual(['G5: set failed'])
+  })
+
+  it('excuses misses, which then do not say that something was removed', () => {
+    const history = [set(1, 0, 10), read(1, 11, 12), read(null, 45, 46)]
+    expect(found(...history, outage(40, 50), read(1, 60, 61))).toEqual([])
+    expect(found(...history, read(1, 60, 61))).toHaveLength(1)
+  })
+})
+
 describe('in one snapshot', () => {
   const times = { node: 'reader', start: 0, end: 1 }
   const version = (n: number) => ({ version: n, stamp: `stamp ${n}` })
@@ -255,7 +339,14 @@ describe('in one snapshot', () => {
 })
 
 it('a call that fails is a violation by itself', () => {
-  const failure = { op: 'failure', node: 'n', start: 0, end: 1, message: 'deadlock detected' } as const
+  const failure = {
+    op: 'failure',
+    node: 'n',
+    start: 0,
+    end: 1,
+    message: 'deadlock detected',
+    code: '40P01',
+  } as const
   expect(found({ ...failure, during: "invalidate in a caller's transaction" })).toEqual([
     "G5: invalidate in a caller's transaction failed",
   ])
