@@ -149,7 +149,7 @@ describeWith('PgBouncer (apt-get install pgbouncer)', 'through PgBouncer in tran
     // Transactions that are held open keep theirs.
     await using wide = await PgBouncer.before(inject('serverUrl'), { connections: 60 })
     const pooler = wide.urlOf(inject('serverUrl'))
-    const output = await runHarness(
+    const output = await runHarness([
       '--seconds',
       '10',
       '--processes',
@@ -158,7 +158,7 @@ describeWith('PgBouncer (apt-get install pgbouncer)', 'through PgBouncer in tran
       '6',
       '--pooler',
       pooler,
-    )
+    ])
     expect(output).toMatch(/^violations +0$/m)
   })
 })

@@ -8,11 +8,14 @@ import { inject } from 'vitest'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
-/** What it printed. */
-export async function runHarness(...flags: readonly string[]): Promise<string> {
+/** What it printed. A server of its own it may kill. */
+export async function runHarness(
+  flags: readonly string[],
+  { ownServer = false }: { readonly ownServer?: boolean } = {},
+): Promise<string> {
   const child = spawn(process.execPath, ['--import', 'tsx', 'harness/main.ts', ...flags], {
     cwd: ROOT,
-    env: { ...process.env, DATABASE_URL: inject('serverUrl') },
+    env: { ...process.env, DATABASE_URL: ownServer ? '' : inject('serverUrl') },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const [output] = await Promise.all([text(child.stdout), once(child, 'exit')])

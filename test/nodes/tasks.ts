@@ -4,6 +4,7 @@ import { EventEmitter, once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Client } from 'pg'
 import { openAndClose } from './open-and-close.ts'
+import { type Asked, getOrSet, openTraced, type Outcome, tracing } from './traced.ts'
 import { type CacheError, type CacheOptions, type CacheStats, PostgresCache } from '../../src/index.ts'
 
 let cache: PostgresCache | undefined
@@ -81,6 +82,17 @@ export const tasks = {
     )
     await cache.connect()
   },
+
+  async openTraced(options: CacheOptions): Promise<void> {
+    cache = openTraced(options)
+    await cache.connect()
+  },
+
+  getOrSet(asked: Asked): Promise<Outcome> {
+    return getOrSet(opened(), asked)
+  },
+
+  ...tracing,
 
   migrate(options: CacheOptions): Promise<number> {
     return PostgresCache.migrate(options)
