@@ -1009,6 +1009,7 @@ AS $function$
 declare
   v_place record := "postgres_cache"."place"();
   v_world uuid;
+  v_until timestamptz := clock_timestamp() + interval '5 seconds';
 begin
   if v_place.timeline is null then
     return null;
@@ -1033,8 +1034,21 @@ begin
     return null;
   end if;
   perform "postgres_cache"."act"('settle');
-  -- In the order in which syncs (feed, state) and reads (state, entries) lock them.
-  truncate "postgres_cache"."feed", "postgres_cache"."state", "postgres_cache"."entries", "postgres_cache"."invalidations", "postgres_cache"."prefix_invalidations", "postgres_cache"."invalidators", "postgres_cache"."leases";
+  -- Callers' transactions keep the tables that they have read locked until they end, in any order, and may want others next. So none of these locks is
+  -- held while another is waited for longer than statements take: nobody waits for long, and nobody is the victim of a deadlock.
+  loop
+    begin
+      perform set_config('lock_timeout', '50ms', true);
+      -- In the order in which syncs (feed, state) and reads (state, entries) lock them.
+      truncate "postgres_cache"."feed", "postgres_cache"."state", "postgres_cache"."entries", "postgres_cache"."invalidations", "postgres_cache"."prefix_invalidations", "postgres_cache"."invalidators", "postgres_cache"."leases";
+      exit;
+    exception when lock_not_available then
+      if clock_timestamp() > v_until then
+        raise;
+      end if;
+    end;
+    perform pg_sleep(0.05 + 0.1 * random());
+  end loop;
   -- In a subtransaction, whose id is drawn after the snapshot: every later snapshot then has a larger xmax than the fences, or the first writes would
   -- be void. (The truncation has drawn an id already, and others may have ended since.)
   begin

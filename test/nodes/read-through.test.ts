@@ -135,7 +135,7 @@ it('errorTtl: the same error without another try, in the process that has seen i
   const options = { errorTtl: HOUR } as const
   for (const loader of [down, undefined])
     expect(await ask(one, loader ? { loader, options } : { options })).toEqual({ error: 'source is down' })
-  expect(await log(one)).toEqual(['loader begins', 'load failed'])
+  expect(await log(one)).toEqual(['loader begins', 'load failed', 'missed'])
   expect(await ask(two, { loader: { returns: 'loaded' }, options })).toEqual({ value: 'loaded' })
   expect(await log(two)).toEqual(LOADED)
   expect(await ask(one, { options })).toEqual({ value: 'loaded' })

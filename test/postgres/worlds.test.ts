@@ -158,6 +158,32 @@ describe('a new world', () => {
   })
 })
 
+describe('a new world that has to wait for a transaction of a caller', () => {
+  it.each(['live_entries', 'state'])(
+    'neither blocks it nor makes it the victim of a deadlock: one that has read %s',
+    async (relation) => {
+      const { url: connectionString } = await newDatabase()
+      await PostgresCache.migrate({ connectionString })
+      const [caller, settler] = [new Client(connectionString), new Client(connectionString)]
+      await Promise.all([caller.connect(), settler.connect()])
+      await caller.query('truncate postgres_cache.state')
+      await caller.query('begin')
+      await caller.query(`select from postgres_cache.${relation}`)
+      const settled = settler.query<{ world: string }>('select postgres_cache.settle_world() as world')
+      // A deadlock is looked for after a second, by whoever has waited for so long: then it is the caller's turn.
+      const waiting = `select from pg_stat_activity where datname = current_database() and query ~ '^select postgres_cache.settle_world'
+        and state = 'active' and clock_timestamp() - query_start > interval '1200 milliseconds'`
+      await expect.poll(() => onServer(connectionString, waiting)).toHaveLength(1)
+      const asked = performance.now()
+      await caller.query(`select postgres_cache.invalidate('key')`)
+      expect(performance.now() - asked).toBeLessThan(900)
+      await caller.query('commit')
+      expect((await settled).rows[0]?.world).toMatch(/^[0-9a-f-]{36}$/)
+      await Promise.all([caller.end(), settler.end()])
+    },
+  )
+})
+
 describe('a copied database', () => {
   it.each(['unlogged', 'logged'] as const)(
     'is a new world: nothing of the old one is served (%s)',
