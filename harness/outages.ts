@@ -2,8 +2,8 @@
 
 import type { Failure, Outage } from './history.ts'
 
-// Afterwards processes find out that it is back: the back-off of their circuits ends after 5 s, calls that were swallowed time out later still.
-const AFTERMATH_MS = 15_000
+// Afterwards processes find out that it is back: the back-off of their circuits and the time-out of what was swallowed are 5 s each.
+const AFTERMATH_MS = 10_000
 
 // Connections that are refused, lost or shut down, and a server that starts.
 const PASSING = /^(?:08...|57P0.|E[A-Z]+|unavailable|timeout|read-only|too-many-connections)$/
