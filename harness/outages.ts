@@ -28,7 +28,7 @@ export class Outages {
 
   /** Whether the server crashed or was started anew after the one and before the other moment. */
   restartBetween(after: number, before: number): boolean {
-    return this.#list.some(({ what, start, end }) => what !== 'swallowed' && after < start && end < before)
+    return this.#list.some(({ what, start }) => what !== 'swallowed' && after < start && start < before)
   }
 }
 
