@@ -1,6 +1,7 @@
 --! breaking
 -- How a change becomes known: statement-level triggers append one feed row, and mostly send a hint.
--- They run as the owner, so that no role needs rights on the feed, and never let a hint hurt the transaction that they run in.
+-- They run as the owner, so that no role needs rights on the feed, and never let a hint hurt the transaction that they run in. They run always: a
+-- session that switches off triggers for a bulk load (session_replication_role = replica) may invalidate all the same.
 --
 -- postgres_cache.act is set by our own functions, for their own transactions. What runs in a caller's puts it back. (Only a superuser could set it
 -- in the definition of a function, where it would end by itself.)
@@ -25,8 +26,8 @@ $$;
 -- Sends a hint unless the cluster sent one just before.
 -- NOTIFY takes a cluster-wide lock at commit and wakes every listener, so hints are rate-gated through a sequence, which is shared memory without
 -- locks: it holds when the gate opens next. A hint shuts it for 20 ms. While writes queue at the gate, for 25 ms, or half a millisecond for each connection
--- to the database, because every hint costs each listener about as much (16 writers × 300/s, 32 listeners, 2 cores: the mean write took 1.8 times as
--- long with a hint every 20 ms, and 0.9 to 2.1 times with one every 80 to 160; 2026-11-23).
+-- to the database, because every hint costs each listener about as much (16 writers, 300/s each, 32 listeners, 2 cores: the mean write took 1.8 times
+-- as long with a hint every 20 ms, and 0.9 to 2.1 times with one every 80 to 160; 2026-11-23).
 -- Whoever misses a hint hears of the change in the sync that follows the last one when the gate has opened again, or in its next regular one.
 create function {{hint}}(p_keys text[], p_tags text[], p_key_prefixes text[], p_tag_prefixes text[]) returns void
 language plpgsql security definer
@@ -131,6 +132,7 @@ $$;
 create trigger {{name:entries_updated}} after update on {{entries}}
 referencing old table as replaced
 for each statement execute function {{entries_updated}}();
+alter table {{entries}} enable always trigger {{name:entries_updated}};
 
 -- A present row refuses fills whose token is older than it. Whoever removes it must leave something that still does: either every such token is
 -- older than the removal fence, or an invalidation takes the row's place. So even a DELETE by hand cannot bring an overwritten value back.
@@ -164,6 +166,7 @@ $$;
 create trigger {{name:entries_deleted}} after delete on {{entries}}
 referencing old table as removed
 for each statement execute function {{entries_deleted}}();
+alter table {{entries}} enable always trigger {{name:entries_deleted}};
 
 create function {{entries_truncated}}() returns trigger
 language plpgsql security definer
@@ -178,6 +181,7 @@ end
 $$;
 create trigger {{name:entries_truncated}} after truncate on {{entries}}
 for each statement execute function {{entries_truncated}}();
+alter table {{entries}} enable always trigger {{name:entries_truncated}};
 
 create function {{invalidations_appended}}() returns trigger
 language plpgsql security definer
@@ -201,6 +205,7 @@ $$;
 create trigger {{name:invalidations_appended}} after insert on {{invalidations}}
 referencing new table as appended
 for each statement execute function {{invalidations_appended}}();
+alter table {{invalidations}} enable always trigger {{name:invalidations_appended}};
 
 create function {{prefix_invalidations_appended}}() returns trigger
 language plpgsql security definer
@@ -224,3 +229,4 @@ $$;
 create trigger {{name:prefix_invalidations_appended}} after insert on {{prefix_invalidations}}
 referencing new table as appended
 for each statement execute function {{prefix_invalidations_appended}}();
+alter table {{prefix_invalidations}} enable always trigger {{name:prefix_invalidations_appended}};

@@ -3,6 +3,7 @@ import { PostgresCache } from '../../src/index.ts'
 import { createDatabase } from '../database.ts'
 import { held } from '../held.ts'
 import { nextEvent } from '../next-event.ts'
+import { withoutTriggers } from './without-triggers.ts'
 
 const database = await createDatabase()
 const options = { connectionString: database.url, audit: { sampleRate: 1 } } as const
@@ -16,11 +17,11 @@ describe('an audit', () => {
     ])
     expect([await held(cache, 'changed'), await held(cache, 'removed')]).toEqual(['old', 'old'])
     // As no program does it: without the triggers that write the feed.
-    await database.query('begin; set local session_replication_role = replica')
-    await database.query(
-      `update postgres_cache.entries set value = '"new"', written_by = pg_current_xact_id(), as_of = pg_current_snapshot() where key = 'changed'`,
+    await withoutTriggers(database.query, 'postgres_cache', () =>
+      database.query(
+        `update postgres_cache.entries set value = '"new"', written_by = pg_current_xact_id(), as_of = pg_current_snapshot() where key = 'changed'`,
+      ),
     )
-    await database.query('commit')
     const found = nextEvent(cache, 'violation-found')
     const flushed = nextEvent(cache, 'flushed')
     expect(await cache.get('changed')).toBe('old')
@@ -40,13 +41,13 @@ describe('an audit', () => {
     await using cache = new PostgresCache(options)
     await cache.set('gone', 'old')
     expect(await held(cache, 'gone')).toBe('old')
-    await database.query('begin; set local session_replication_role = replica')
-    await database.query(removal)
-    await database.query(
-      `insert into postgres_cache.invalidations (target, txid) values ('kgone', pg_current_xact_id())`,
-    )
-    await database.query(`insert into postgres_cache.invalidators (txid) values (pg_current_xact_id())`)
-    await database.query('commit')
+    await withoutTriggers(database.query, 'postgres_cache', async () => {
+      await database.query(removal)
+      await database.query(
+        `insert into postgres_cache.invalidations (target, txid) values ('kgone', pg_current_xact_id())`,
+      )
+      await database.query(`insert into postgres_cache.invalidators (txid) values (pg_current_xact_id())`)
+    })
     const found = nextEvent(cache, 'violation-found')
     const reading = setInterval(() => void cache.get('gone'), 50)
     expect(await found).toEqual({ key: 'gone' })

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { Client } from 'pg'
 import type { PostgresServer } from '../../scripts/embedded-postgres.ts'
 import { PostgresCache } from '../../src/index.ts'
+import { withoutTriggers } from './without-triggers.ts'
 
 /** Both servers run on this machine under one account. */
 export async function restoreInto(
@@ -16,13 +17,18 @@ export async function restoreInto(
   const from = await connect(source.url)
   const to = await connect(target.url)
   // A dump creates its triggers after its rows.
-  await to.query('set session_replication_role = replica')
-  for (const table of await tablesOf(from, schema)) {
-    const file = join(source.dataDirectory, `dump of ${table}`)
-    await from.query(`copy ${schema}.${table} to '${file}'`)
-    await to.query(`truncate ${schema}.${table}`)
-    await to.query(`copy ${schema}.${table} from '${file}'`)
-  }
+  await withoutTriggers(
+    (sql) => to.query(sql),
+    schema,
+    async () => {
+      for (const table of await tablesOf(from, schema)) {
+        const file = join(source.dataDirectory, `dump of ${table}`)
+        await from.query(`copy ${schema}.${table} to '${file}'`)
+        await to.query(`truncate ${schema}.${table}`)
+        await to.query(`copy ${schema}.${table} from '${file}'`)
+      }
+    },
+  )
   await makeYounger(to, await newestId(from))
   await Promise.all([from.end(), to.end()])
 }

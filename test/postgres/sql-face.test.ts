@@ -1,6 +1,7 @@
 import { afterAll, beforeEach, describe, expect, it } from 'vitest'
 import { PostgresCache } from '../../src/index.ts'
 import { createDatabase } from '../database.ts'
+import { held } from '../held.ts'
 
 const database = await createDatabase()
 const cache = new PostgresCache({ connectionString: database.url })
@@ -68,6 +69,27 @@ describe('the functions for SQL', () => {
     expect(await cache.get('a', { fresh: true })).toBe(1)
     await database.query('rollback')
     expect(await cache.get('a', { fresh: true })).toBe(1)
+  })
+
+  it('count where a session has switched off its triggers', async () => {
+    await using other = new PostgresCache({ connectionString: database.url })
+    await cache.setMany([
+      { key: 'key', value: 1 },
+      { key: 'tagged', value: 1, tags: ['tag'] },
+      { key: 'prefixed:1', value: 1 },
+      { key: 'overwritten', value: 1 },
+    ])
+    const keys = ['key', 'tagged', 'prefixed:1', 'overwritten']
+    for (const key of keys) expect(await held(other, key)).toBe(1)
+    await database.query('begin; set local session_replication_role = replica')
+    await value(`@invalidate('key')`)
+    await value(`@invalidate_tags('tag')`)
+    await value(`@invalidate_prefix('prefixed:')`)
+    await value(`@set('overwritten', '2')`)
+    await database.query('commit')
+    expect(await cache.getMany(keys, { fresh: true })).toEqual([undefined, undefined, undefined, 2])
+    await other.sync()
+    expect(await other.getMany(keys)).toEqual([undefined, undefined, undefined, 2])
   })
 
   it('list what is live with its value as json', async () => {
