@@ -29,7 +29,7 @@ $$;
 create function {{settle_world}}() returns text
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
-set lock_timeout = '5s'
+set lock_timeout = '500ms' -- below deadlock_timeout: who gives up in a deadlock must not be a caller's transaction
 as $$
 declare
   v_place record := {{place}}();
@@ -209,7 +209,7 @@ begin
   from unnest(p_keys, p_values, p_bytes, p_codecs, p_tags, p_fresh_ms, p_keep_ms, p_tokens)
     as i (key, value, bytes, codec, tags, fresh_ms, keep_ms, token)
   where refused is null or i.key <> all (refused)
-  order by i.key
+  order by i.key collate "C" -- as the column sorts, and so every other batch
   on conflict (key) do update
   set written_by = excluded.written_by,
     seq = excluded.seq,

@@ -39,6 +39,7 @@ const PASSING: ReadonlySet<CacheErrorCode> = new Set([
   'too-many-connections',
   'query-failed',
   'read-only',
+  'locked',
 ])
 
 const NOTIFY = { name: '', text: 'select pg_notify($1, $2)' }
