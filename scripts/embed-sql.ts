@@ -22,6 +22,9 @@ function readMigrations(): Source[] {
     const [, number, name] = FILE_NAME.exec(file) ?? []
     if (!number || !name) throw new Error(`Expected sql/${file} to be named like 0001_name.sql`)
     const sql = readFileSync(new URL(file, SQL), 'utf8').replaceAll('\r\n', '\n')
+    // A database in LATIN1 refuses it, in a comment too.
+    const [foreign] = /[^\0-\x7f]/.exec(sql) ?? []
+    if (foreign !== undefined) throw new Error(`Expected sql/${file} to be in ASCII, got ${foreign}`)
     return { version: Number(number), name, sql }
   })
   for (const [index, { version, name }] of sources.entries()) {

@@ -139,8 +139,8 @@ create {{persistence}} table {{leases}} (
 -- fifth of a read. Otherwise the rule is written so that an index on (target, txid) answers it exactly, even while a long writer pins xmin: what
 -- as_of cannot see is at or above its xmax, or in its list of transactions in progress. Only a caller's transaction can both set and invalidate.
 -- An entry older than the trim fence is void, because its invalidations may be gone; without a settled state there is no fence, and every one is.
--- Each probe is a subplan of its own: NOT (… OR …) and OFFSET 0 keep the planner from joining the whole log, and ORDER BY … LIMIT 1 from reading all
--- of it where most of it is one hot tag. Few of them, because every statement pays for the start of each.
+-- Each probe is a subplan of its own: NOT (... OR ...) and OFFSET 0 keep the planner from joining the whole log, and ORDER BY ... LIMIT 1 from reading
+-- all of it where most of it is one hot tag. Few of them, because every statement pays for the start of each.
 create view {{valid_entries}} as
 select e.*
 from {{entries}} as e

@@ -1004,7 +1004,7 @@ CREATE OR REPLACE FUNCTION postgres_cache.settle_world()
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
- SET lock_timeout TO '5s'
+ SET lock_timeout TO '500ms'
 AS $function$
 declare
   v_place record := "postgres_cache"."place"();
@@ -1496,7 +1496,7 @@ begin
   from unnest(p_keys, p_values, p_bytes, p_codecs, p_tags, p_fresh_ms, p_keep_ms, p_tokens)
     as i (key, value, bytes, codec, tags, fresh_ms, keep_ms, token)
   where refused is null or i.key <> all (refused)
-  order by i.key
+  order by i.key collate "C" -- as the column sorts, and so every other batch
   on conflict (key) do update
   set written_by = excluded.written_by,
     seq = excluded.seq,
@@ -1667,15 +1667,15 @@ create view postgres_cache.valid_entries as
                     ELSE (NOT pg_visible_in_snapshot(p.txid, e.as_of))
                 END))))))));
 
-CREATE TRIGGER entries_deleted AFTER DELETE ON postgres_cache.entries REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION postgres_cache.entries_deleted();
+CREATE TRIGGER entries_deleted AFTER DELETE ON postgres_cache.entries REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION postgres_cache.entries_deleted() /* enabled: A */;
 
-CREATE TRIGGER entries_truncated AFTER TRUNCATE ON postgres_cache.entries FOR EACH STATEMENT EXECUTE FUNCTION postgres_cache.entries_truncated();
+CREATE TRIGGER entries_truncated AFTER TRUNCATE ON postgres_cache.entries FOR EACH STATEMENT EXECUTE FUNCTION postgres_cache.entries_truncated() /* enabled: A */;
 
-CREATE TRIGGER entries_updated AFTER UPDATE ON postgres_cache.entries REFERENCING OLD TABLE AS replaced FOR EACH STATEMENT EXECUTE FUNCTION postgres_cache.entries_updated();
+CREATE TRIGGER entries_updated AFTER UPDATE ON postgres_cache.entries REFERENCING OLD TABLE AS replaced FOR EACH STATEMENT EXECUTE FUNCTION postgres_cache.entries_updated() /* enabled: A */;
 
-CREATE TRIGGER invalidations_appended AFTER INSERT ON postgres_cache.invalidations REFERENCING NEW TABLE AS appended FOR EACH STATEMENT EXECUTE FUNCTION postgres_cache.invalidations_appended();
+CREATE TRIGGER invalidations_appended AFTER INSERT ON postgres_cache.invalidations REFERENCING NEW TABLE AS appended FOR EACH STATEMENT EXECUTE FUNCTION postgres_cache.invalidations_appended() /* enabled: A */;
 
-CREATE TRIGGER prefix_invalidations_appended AFTER INSERT ON postgres_cache.prefix_invalidations REFERENCING NEW TABLE AS appended FOR EACH STATEMENT EXECUTE FUNCTION postgres_cache.prefix_invalidations_appended();
+CREATE TRIGGER prefix_invalidations_appended AFTER INSERT ON postgres_cache.prefix_invalidations REFERENCING NEW TABLE AS appended FOR EACH STATEMENT EXECUTE FUNCTION postgres_cache.prefix_invalidations_appended() /* enabled: A */;
 
 comment on column postgres_cache.entries.as_of is 'everything visible in this snapshot was known to whoever made the value';
 

@@ -5,14 +5,15 @@ import type { StoredEntry } from './core/entry.ts'
 import { isFresh } from './core/entry.ts'
 import type { Reporter } from './events.ts'
 import type { Gate } from './gate.ts'
-import type { Waiter } from './memory/batch-slot.ts'
-import { Batcher } from './memory/batcher.ts'
+import { Failure, type Waiter } from './memory/batch-slot.ts'
+import { Batcher, type Replies } from './memory/batcher.ts'
 import type { Budget } from './memory/budget.ts'
 import type { LocalView } from './memory/coherence.ts'
 import type { Flights } from './memory/flights.ts'
 import { LocalEntry } from './memory/local-entry.ts'
 import type { Token } from './memory/tokens.ts'
 import type { ValueMode } from './memory/value-modes.ts'
+import { isUntranslatable } from './postgres/failures.ts'
 import type { ReadReply, Store, World } from './postgres/store.ts'
 import type { Sync } from './sync.ts'
 
@@ -123,7 +124,22 @@ export class Reader {
     this.#batcher.close(error)
   }
 
-  async #readBatch(keys: string[]): Promise<StoredRead[]> {
+  /** A key that the database's encoding has no characters for fails by itself. */
+  async #readBatch(keys: string[]): Promise<Replies<StoredRead>> {
+    try {
+      return await this.#readTogether(keys)
+    } catch (error) {
+      if (keys.length === 1 || !isUntranslatable(error)) throw error
+      const half = keys.length >> 1
+      const parts = [keys.slice(0, half), keys.slice(half)]
+      const read = parts.map((part) =>
+        this.#readBatch(part).catch((failure: unknown) => part.map(() => new Failure(failure))),
+      )
+      return (await Promise.all(read)).flat()
+    }
+  }
+
+  async #readTogether(keys: string[]): Promise<StoredRead[]> {
     const { gate, store, sync } = this.#options
     const read = (): Promise<ReadReply> => gate.pass('read', () => store.readMany(keys), keys.length)
     let reply = await read()

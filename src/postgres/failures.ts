@@ -12,6 +12,9 @@ const NOT_A_NUMBER = 'PCV01'
 /** Another transaction holds the row. */
 export const LOCK_NOT_AVAILABLE = '55P03'
 
+/** In a database that is not in UTF-8: a character that its encoding does not have. */
+const UNTRANSLATABLE_CHARACTER = '22P05'
+
 // serialization_failure, deadlock_detected, lock_not_available
 const RETRYABLE = new Set(['40001', '40P01', LOCK_NOT_AVAILABLE])
 
@@ -60,6 +63,10 @@ export function sqlStateOf(error: unknown): string | undefined {
 
 export function isRetryable(error: unknown): boolean {
   return RETRYABLE.has(sqlStateOf(error) ?? '')
+}
+
+export function isUntranslatable(error: unknown): boolean {
+  return error instanceof CacheError && sqlStateOf(error.cause) === UNTRANSLATABLE_CHARACTER
 }
 
 /** Whether the connection, not the statement, failed: what the circuit breaker counts. */

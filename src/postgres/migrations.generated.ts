@@ -155,8 +155,8 @@ create {{persistence}} table {{leases}} (
 -- fifth of a read. Otherwise the rule is written so that an index on (target, txid) answers it exactly, even while a long writer pins xmin: what
 -- as_of cannot see is at or above its xmax, or in its list of transactions in progress. Only a caller's transaction can both set and invalidate.
 -- An entry older than the trim fence is void, because its invalidations may be gone; without a settled state there is no fence, and every one is.
--- Each probe is a subplan of its own: NOT (… OR …) and OFFSET 0 keep the planner from joining the whole log, and ORDER BY … LIMIT 1 from reading all
--- of it where most of it is one hot tag. Few of them, because every statement pays for the start of each.
+-- Each probe is a subplan of its own: NOT (... OR ...) and OFFSET 0 keep the planner from joining the whole log, and ORDER BY ... LIMIT 1 from reading
+-- all of it where most of it is one hot tag. Few of them, because every statement pays for the start of each.
 create view {{valid_entries}} as
 select e.*
 from {{entries}} as e
@@ -204,7 +204,8 @@ where pg_snapshot_xmax(e.as_of) > (select pg_snapshot_xmax(s.trim_fence) from {{
     breaking: true,
     sql: `--! breaking
 -- How a change becomes known: statement-level triggers append one feed row, and mostly send a hint.
--- They run as the owner, so that no role needs rights on the feed, and never let a hint hurt the transaction that they run in.
+-- They run as the owner, so that no role needs rights on the feed, and never let a hint hurt the transaction that they run in. They run always: a
+-- session that switches off triggers for a bulk load (session_replication_role = replica) may invalidate all the same.
 --
 -- postgres_cache.act is set by our own functions, for their own transactions. What runs in a caller's puts it back. (Only a superuser could set it
 -- in the definition of a function, where it would end by itself.)
@@ -229,8 +230,8 @@ $$;
 -- Sends a hint unless the cluster sent one just before.
 -- NOTIFY takes a cluster-wide lock at commit and wakes every listener, so hints are rate-gated through a sequence, which is shared memory without
 -- locks: it holds when the gate opens next. A hint shuts it for 20 ms. While writes queue at the gate, for 25 ms, or half a millisecond for each connection
--- to the database, because every hint costs each listener about as much (16 writers × 300/s, 32 listeners, 2 cores: the mean write took 1.8 times as
--- long with a hint every 20 ms, and 0.9 to 2.1 times with one every 80 to 160; 2026-11-23).
+-- to the database, because every hint costs each listener about as much (16 writers, 300/s each, 32 listeners, 2 cores: the mean write took 1.8 times
+-- as long with a hint every 20 ms, and 0.9 to 2.1 times with one every 80 to 160; 2026-11-23).
 -- Whoever misses a hint hears of the change in the sync that follows the last one when the gate has opened again, or in its next regular one.
 create function {{hint}}(p_keys text[], p_tags text[], p_key_prefixes text[], p_tag_prefixes text[]) returns void
 language plpgsql security definer
@@ -335,6 +336,7 @@ $$;
 create trigger {{name:entries_updated}} after update on {{entries}}
 referencing old table as replaced
 for each statement execute function {{entries_updated}}();
+alter table {{entries}} enable always trigger {{name:entries_updated}};
 
 -- A present row refuses fills whose token is older than it. Whoever removes it must leave something that still does: either every such token is
 -- older than the removal fence, or an invalidation takes the row's place. So even a DELETE by hand cannot bring an overwritten value back.
@@ -368,6 +370,7 @@ $$;
 create trigger {{name:entries_deleted}} after delete on {{entries}}
 referencing old table as removed
 for each statement execute function {{entries_deleted}}();
+alter table {{entries}} enable always trigger {{name:entries_deleted}};
 
 create function {{entries_truncated}}() returns trigger
 language plpgsql security definer
@@ -382,6 +385,7 @@ end
 $$;
 create trigger {{name:entries_truncated}} after truncate on {{entries}}
 for each statement execute function {{entries_truncated}}();
+alter table {{entries}} enable always trigger {{name:entries_truncated}};
 
 create function {{invalidations_appended}}() returns trigger
 language plpgsql security definer
@@ -405,6 +409,7 @@ $$;
 create trigger {{name:invalidations_appended}} after insert on {{invalidations}}
 referencing new table as appended
 for each statement execute function {{invalidations_appended}}();
+alter table {{invalidations}} enable always trigger {{name:invalidations_appended}};
 
 create function {{prefix_invalidations_appended}}() returns trigger
 language plpgsql security definer
@@ -428,6 +433,7 @@ $$;
 create trigger {{name:prefix_invalidations_appended}} after insert on {{prefix_invalidations}}
 referencing new table as appended
 for each statement execute function {{prefix_invalidations_appended}}();
+alter table {{prefix_invalidations}} enable always trigger {{name:prefix_invalidations_appended}};
 `,
   },
   {
@@ -465,7 +471,7 @@ $$;
 create function {{settle_world}}() returns text
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
-set lock_timeout = '5s'
+set lock_timeout = '500ms' -- below deadlock_timeout: who gives up in a deadlock must not be a caller's transaction
 as $$
 declare
   v_place record := {{place}}();
@@ -645,7 +651,7 @@ begin
   from unnest(p_keys, p_values, p_bytes, p_codecs, p_tags, p_fresh_ms, p_keep_ms, p_tokens)
     as i (key, value, bytes, codec, tags, fresh_ms, keep_ms, token)
   where refused is null or i.key <> all (refused)
-  order by i.key
+  order by i.key collate "C" -- as the column sorts, and so every other batch
   on conflict (key) do update
   set written_by = excluded.written_by,
     seq = excluded.seq,
