@@ -135,6 +135,36 @@ export const bystander: SceneStep = {
   run: ({ reader }) => reader.query('select pg_current_xact_id()'),
 }
 
+/** What anybody may do to the entry meanwhile, and what keeps its value. */
+export const upkeep: readonly SceneStep[] = [
+  onEntry('touch', `touch_entries(world, '2ms', array[$1::text], array[$2::float8], false)`),
+  onEntry('expire', `touch_entries(world, '2ms', array[$1::text], array[$2::float8], true)`),
+  together(
+    onEntry('increment by nothing', `increment_entry(world, '2ms', $1, 0, array['tag of ' || $1], $2, $2)`),
+    // Where nothing was valid it begins anew, at what no source row holds.
+    {
+      name: 'unless it began',
+      run: ({ query, key }) =>
+        query(`delete from postgres_cache.entries where key = $1 and value = '0'`, [key]),
+    },
+  ),
+  onEntry('take', `take_entry(world, '2ms', $1)`),
+  onEntry('remove', 'remove_entries(world, array[$1::text])'),
+  onEntry('evict', 'evict_blocks(0, 1000000, 1000000)'),
+  onEntry('prune', 'prune_blocks(0, 1000000, 1000000)'),
+]
+
+function onEntry(name: string, call: string): SceneStep {
+  return {
+    name,
+    run: ({ query, key }) =>
+      query(
+        `select * from (select s.world::text, $1::text, $2::float8 from postgres_cache.state as s) as s, postgres_cache.${call}`,
+        [key, MINUTE_MS],
+      ).catch(ignoreLockTimeout),
+  }
+}
+
 /** Steps that nobody can tell apart are taken as one. */
 export function together(...steps: readonly SceneStep[]): SceneStep {
   return {

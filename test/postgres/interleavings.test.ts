@@ -10,6 +10,7 @@ import {
   removal,
   together,
   trim,
+  upkeep,
   writing,
   writingTransaction,
 } from './actors.ts'
@@ -116,6 +117,33 @@ describe('in every interleaving, a valid entry equals its source row in every sn
     const schedules = writers.flatMap((steps) => interleavings(steps, readingTransaction()))
     expect(await stage.findViolation(schedules)).toBeUndefined()
     expect(stage.compared).toBeGreaterThan(schedules.length)
+  })
+})
+
+describe('with what anybody may do to the entry in between', { timeout: PATIENCE_MS }, () => {
+  const brief = [
+    [change, invalidateTag],
+    [change, invalidatePrefix],
+    [change, invalidateKey],
+    [change, set],
+    [change, set, invalidateKey],
+    [change, invalidateKey, set],
+  ].map((steps) => briefWriter(...steps))
+  const [token, load, fill] = loader()
+  const schedules = brief.flatMap((writer) =>
+    upkeep.flatMap((step) => interleavings(writer, [together(token, load), fill], [step])),
+  )
+
+  it('a valid entry equals its source row in every snapshot', async () => {
+    await using stage = await Stage.open({ begin: fillAll })
+    expect(await stage.findViolation(schedules)).toBeUndefined()
+    expect(stage.compared).toBeGreaterThan(schedules.length)
+  })
+
+  it('that breaks if what is void may be touched', async () => {
+    const touchingAll = without({ object: 'touch_entries', text: /valid_entries/, by: 'entries' })
+    await using stage = await Stage.open({ begin: fillAll, prepare: touchingAll })
+    expect(await stage.findViolation(schedules)).toMatch(/^cached 1, source 2 after .*touch/)
   })
 })
 
