@@ -13,7 +13,8 @@ export interface TransactionClient {
 }
 
 interface ReadRow {
-  readonly found: boolean
+  /** As text: a client may parse booleans in a way of its own. */
+  readonly found: string
   readonly value: string | null
   readonly bytes: string | null
   readonly codec: string | null
@@ -48,7 +49,7 @@ export class TransactionStore {
   /** A fresh, valid entry as the transaction sees it. */
   async read(key: string): Promise<StoredContent | null> {
     const { rows } = await this.#tx.query(
-      `select e.key is not null as found, e.value, encode(e.bytes, 'hex') as bytes, e.codec
+      `select (e.key is not null)::text as found, e.value, encode(e.bytes, 'hex') as bytes, e.codec
 from (select 1) as one
 left join ${this.#names.object('valid_entries')} as e on e.key = $1::text and e.fresh_until > statement_timestamp()
 where ${STARTED} = $2::text`,
@@ -56,7 +57,7 @@ where ${STARTED} = $2::text`,
     )
     const row = rows[0] as ReadRow | undefined
     if (row === undefined) throw ended()
-    if (!row.found) return null
+    if (row.found !== 'true') return null
     return {
       text: row.value,
       bytes: row.bytes === null ? null : Buffer.from(row.bytes, 'hex'),

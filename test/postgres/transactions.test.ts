@@ -85,6 +85,23 @@ describe('inside a transaction', () => {
     expect(await other.getMany(['a', 'b', 'c'], { fresh: true })).toEqual(['set last', undefined, undefined])
   })
 
+  it('get misses on a client that parses nothing', async () => {
+    const raw = new Client({
+      connectionString: database.url,
+      types: { getTypeParser: () => (text: string) => text },
+    })
+    await raw.connect()
+    await raw.query('begin')
+    const tx = await cache.withTransaction(raw)
+    const errors = cache.stats().errors
+    expect(await tx.get('nothing there')).toBeUndefined()
+    await tx.set('there', 1)
+    expect(await tx.get('there')).toBe(1)
+    await raw.query('rollback')
+    await raw.end()
+    expect(cache.stats().errors).toBe(errors)
+  })
+
   it('a later set in the same transaction replaces an earlier one', async () => {
     await client.query('begin')
     const cached = await cache.withTransaction(client)
