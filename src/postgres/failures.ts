@@ -1,6 +1,7 @@
 // What an error from the driver means: which CacheError it becomes, whether the statement may have happened, and whether to try again.
 
 import { CacheError, type CacheErrorCode } from '../core/errors.ts'
+import { isLoginFailure, loginAdvice } from './login-failures.ts'
 import { tlsAdvice } from './tls-failures.ts'
 
 /** The world that a write was meant for is gone: sql/0003_writes.sql. */
@@ -21,8 +22,6 @@ const RETRYABLE = new Set(['40001', '40P01', LOCK_NOT_AVAILABLE])
 const BY_SQLSTATE: Readonly<Record<string, CacheErrorCode>> = {
   '53300': 'too-many-connections',
   '42501': 'permission-denied',
-  '28000': 'permission-denied',
-  '28P01': 'permission-denied',
   '3D000': 'invalid-option',
   '3F000': 'schema-missing',
   '42P01': 'schema-missing',
@@ -74,6 +73,7 @@ export function isConnectionFailure(error: unknown): boolean {
   if (error instanceof CacheError)
     return error.code === 'unavailable' || error.code === 'too-many-connections'
   if (error instanceof StatementTimeout) return true
+  if (isLoginFailure(error)) return false
   const state = sqlStateOf(error)
   if (state === undefined) return true // no SQLSTATE: a socket error or a broken protocol
   return state.startsWith('08') || state.startsWith('57P') || state === '53300'
@@ -90,7 +90,7 @@ export function isAmbiguous(error: unknown): boolean {
 export function toCacheError(error: unknown, operation: string): CacheError {
   if (error instanceof CacheError) return error
   const code = codeOf(error)
-  const advice = tlsAdvice(error) ?? ADVICE[code]
+  const advice = tlsAdvice(error) ?? loginAdvice(error) ?? ADVICE[code]
   const detail = messageOf(error)
   if (sqlStateOf(error) !== undefined) removeData(error as object)
   return new CacheError(
@@ -117,14 +117,25 @@ function messageOf(error: unknown): string {
 function codeOf(error: unknown): CacheErrorCode {
   if (error instanceof StatementTimeout) return 'timeout'
   const state = sqlStateOf(error)
+  if (isLoginFailure(error)) return 'permission-denied'
   if (state === undefined) return 'unavailable'
-  // During recovery, unlogged tables cannot be read (feature_not_supported), nor the write position (wrong state).
-  if ((state === '0A000' || state === '55000') && fieldOf(error, 'message')?.includes('recovery') === true)
-    return 'read-only'
+  if (isRefusedInRecovery(error, state)) return 'read-only'
   return BY_SQLSTATE[state] ?? (state.startsWith('08') ? 'unavailable' : 'query-failed')
 }
 
-function fieldOf(error: unknown, field: 'code' | 'message'): string | undefined {
+// During recovery, unlogged tables cannot be read (feature_not_supported), nor the write position (wrong state). Both states have other reasons, too,
+// and the server may say it in another language: then the function tells that said so.
+function isRefusedInRecovery(error: unknown, state: string): boolean {
+  if (state !== '0A000' && state !== '55000') return false
+  const routine = fieldOf(error, 'routine')
+  return (
+    routine === 'get_relation_info' ||
+    routine === 'pg_current_wal_lsn' ||
+    fieldOf(error, 'message')?.includes('recovery') === true
+  )
+}
+
+function fieldOf(error: unknown, field: 'code' | 'message' | 'routine'): string | undefined {
   if (typeof error !== 'object' || error === null || !(field in error)) return undefined
   const value = (error as Record<string, unknown>)[field]
   return typeof value === 'string' ? value : undefined

@@ -43,7 +43,12 @@ export function createPool(
   pool.on('error', onIdleError)
   // Nor may one that breaks in the same breath as it opens: whoever waits for it is told of it a moment later, and cannot listen yet.
   pool.on('connect', (client) => client.on('error', brokenBeforeUse))
-  return { address, connect: () => pool.connect(), close: () => pool.end() }
+  const isByDefault = source.connectionString === undefined && process.env['PGHOST'] === undefined
+  return {
+    address,
+    connect: isByDefault ? () => pool.connect().catch(explainDefault) : () => pool.connect(),
+    close: () => pool.end(),
+  }
 }
 
 // pg.Pool keeps what it was made with in `options`, the password where no copy of an object takes it along; bounds of
@@ -52,6 +57,14 @@ function addressOf(pool: object): pg.ClientConfig {
   const options: unknown = 'options' in pool ? pool.options : undefined
   if (typeof options !== 'object' || options === null) return {}
   return 'password' in options ? { ...options, password: options.password as string } : options
+}
+
+// A variable of the environment that was thought to be there, as a rule.
+function explainDefault(error: unknown): never {
+  if (!(error instanceof Error) || !('code' in error) || error.code !== 'ECONNREFUSED') throw error
+  const message =
+    'nothing listens on this machine, and no other address was given: by `connectionString`, `pool` or PGHOST, or to the command by --url or DATABASE_URL'
+  throw Object.assign(new Error(message, { cause: error }), { code: error.code })
 }
 
 function brokenBeforeUse(): void {}

@@ -103,6 +103,16 @@ describe('without a right to migrate', () => {
     expect(await connects({ connectionString: role.url })).toBe('permission-denied')
   })
 
+  it('who is refused the login is told to look at user and password', async () => {
+    const address = new URL(database.url)
+    address.username = 'nobody of this name'
+    await using cache = new PostgresCache({ connectionString: address.href })
+    const refused = { code: 'permission-denied', message: expect.stringContaining('user and password') }
+    await expect(cache.connect()).rejects.toMatchObject(refused)
+    // As often as anybody asks: a circuit that opened would say that the server is gone.
+    for (let i = 0; i < 4; i++) await expect(cache.get('a')).rejects.toMatchObject(refused)
+  })
+
   it('a role that may not use the schema is told the command', async () => {
     await PostgresCache.migrate(options)
     await using role = await createRole(database, { isOwner: false })
