@@ -7,7 +7,7 @@ import type { Cache, CacheStats, TransactionCache, TransactionLike, TypedCache, 
 import { systemClock } from './core/clock.ts'
 import { type Duration, parseTtl } from './core/duration.ts'
 import type { Entry, Version } from './core/entry.ts'
-import { assertKey, assertPrefix } from './core/key.ts'
+import { assertKey, assertKeys, assertPrefix } from './core/key.ts'
 import type { CacheEvents, CacheListener } from './events.ts'
 import type {
   AsyncFunction,
@@ -26,7 +26,7 @@ import {
   type IncrementOptions,
   resolveOptions,
   resolveScanOptions,
-  resolveSetEntry,
+  resolveSetEntries,
   resolveWatchOptions,
   type ScanOptions,
   type SetEntry,
@@ -125,7 +125,7 @@ export class PostgresCache implements Cache {
   }
 
   async getMany<T = unknown>(keys: readonly string[], options?: GetOptions): Promise<(T | undefined)[]> {
-    for (const key of keys) assertKey(key)
+    assertKeys(keys)
     const found = await this.#answers.readMany(new Set(keys), options)
     return keys.map((key) => found.get(key) as T | undefined)
   }
@@ -147,9 +147,8 @@ export class PostgresCache implements Cache {
 
   async setMany(entries: Iterable<SetEntry>, options?: SetOptions): Promise<void> {
     // Everything is checked and encoded before anything is sent.
-    const encoded = Array.from(entries, (entry) =>
-      this.#answers.encode(resolveSetEntry(entry, options, this.#parts.options)),
-    )
+    const resolved = resolveSetEntries(entries, options, this.#parts.options)
+    const encoded = resolved.map((entry) => this.#answers.encode(entry))
     await this.#answers.setMany(encoded, options)
   }
 

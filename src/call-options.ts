@@ -1,6 +1,6 @@
 // Options of single calls, documented once, and turned once into a complete value.
 
-import { checkBoolean, checkNames, fillDefaults, invalid } from './core/check.ts'
+import { checkBoolean, checkNames, checkObject, fillDefaults, invalid } from './core/check.ts'
 import { type Duration, parseDuration, parseTimeout, parseTtl } from './core/duration.ts'
 import {
   LOAD_DEFAULTS,
@@ -162,6 +162,13 @@ export function resolveSetOptions(
   }
 }
 
+/** An object has no entries to go through, and nothing would be stored. */
+export function checkEntries(entries: Iterable<SetEntry>): Iterable<SetEntry> {
+  if (typeof entries === 'object' && (entries as object | null) !== null && Symbol.iterator in entries)
+    return entries
+  throw invalid('entries', 'an array or a Map, such as Object.entries(values)', entries)
+}
+
 /** Null: for ever, whatever the grace. */
 export function toKeepMs(ttlMs: number | null, graceMs: number): number | null {
   return ttlMs === null ? null : ttlMs + graceMs
@@ -184,6 +191,14 @@ export function resolveSetEntry(
   const { key, value, ttl = options?.ttl, grace = options?.grace, tags = options?.tags } = entry
   assertKey(key)
   return { key, value, ...resolveSetOptions({ ttl, grace, tags }, defaults) }
+}
+
+export function resolveSetEntries(
+  entries: Iterable<SetEntry>,
+  options: EntryOptions | undefined,
+  defaults: Pick<CallDefaults, 'ttlMs' | 'graceMs'>,
+): ResolvedSetEntry[] {
+  return Array.from(checkEntries(entries), (entry) => resolveSetEntry(entry, options, defaults))
 }
 
 export function resolveLoadOptions(
@@ -230,7 +245,7 @@ export function parseGrace(grace: unknown, code: 'invalid-ttl' | 'invalid-option
 }
 
 export function resolveScanOptions(options: ScanOptions | undefined): ResolvedScanOptions {
-  const { prefix = '', tag, signal } = options ?? {}
+  const { prefix = '', tag, signal } = checkObject(options ?? {})
   assertPrefix(prefix, 'allowed')
   if (tag !== undefined) assertTag(tag)
   return { prefix, tag, signal }

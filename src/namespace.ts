@@ -1,7 +1,7 @@
 // A part of a cache under a prefix of its own, with the same interface. It owns nothing: connections belong to the cache that it was made from.
 
 import type { Cache, CacheStats, TransactionCache, TransactionLike, TypedCache, Watch } from './contract.ts'
-import { invalid } from './core/check.ts'
+import { checkObject, invalid } from './core/check.ts'
 import type { Duration } from './core/duration.ts'
 import type { CacheError } from './core/errors.ts'
 import type { Entry, Version } from './core/entry.ts'
@@ -277,7 +277,7 @@ export class Namespace implements Cache {
   }
 
   #scan(options: ScanOptions = {}): ScanOptions {
-    return { ...options, prefix: this.#prefix + (options.prefix ?? '') }
+    return { ...checkObject(options), prefix: this.#prefix + (options.prefix ?? '') }
   }
 }
 
@@ -288,7 +288,8 @@ function over<Defaults extends object, Options extends object>(
 ): Defaults & Options {
   // Properties added to a spread object would take a microsecond each in Node 20.
   const merged = Object.assign({}, defaults) as Record<string, unknown>
-  for (const [name, value] of Object.entries(options ?? {})) if (value !== undefined) merged[name] = value
+  for (const [name, value] of Object.entries(checkObject(options ?? {})))
+    if (value !== undefined) merged[name] = value
   return merged as Defaults & Options
 }
 

@@ -6,7 +6,7 @@ import { encodeValue } from './codecs/values.ts'
 import type { Cache, CacheStats, TransactionCache, TransactionLike, TypedCache, Watch } from './contract.ts'
 import { type Duration, parseTtl } from './core/duration.ts'
 import type { Entry, Version } from './core/entry.ts'
-import { assertKey, assertPrefix, assertTags } from './core/key.ts'
+import { assertKey, assertKeys, assertPrefix, assertTags } from './core/key.ts'
 import { type CacheEvents, type CacheListener, Reporter } from './events.ts'
 import type {
   AsyncFunction,
@@ -19,6 +19,7 @@ import type {
 } from './loader.ts'
 import { Namespace } from './namespace.ts'
 import {
+  checkEntries,
   type CacheOptions,
   type CallOptions,
   type GetOptions,
@@ -98,7 +99,7 @@ export class NullCache implements Cache {
   }
 
   async setMany(entries: Iterable<SetEntry>, options?: SetOptions): Promise<void> {
-    for (const entry of entries) this.#encode(entry, options)
+    for (const entry of checkEntries(entries)) this.#encode(entry, options)
   }
 
   async getOrSet<T, Previous = T>(
@@ -274,7 +275,7 @@ export class NullCache implements Cache {
   }
 
   #check(keys: readonly string[], options: CallOptions | undefined): void {
-    for (const key of keys) assertKey(key)
+    assertKeys(keys)
     options?.signal?.throwIfAborted()
   }
 

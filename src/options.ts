@@ -70,6 +70,9 @@ export interface ResolvedLocalOptions {
   readonly ttlMs: number | null
 }
 
+// pg takes anything for a path on some server; the folder of a socket has no scheme.
+const ADDRESS = /^(?:\/|socket:|[a-z][a-z\d+.-]*:\/\/)/i
+
 const POOL_DEFAULTS = { max: 4, min: 0 }
 
 const LOCAL_DEFAULTS = { maxEntries: 4096, maxBytes: 64 * MIB, values: 'clone', ttl: undefined }
@@ -143,6 +146,11 @@ export function resolveOptions(options: CacheOptions = {}): ResolvedOptions {
 }
 
 function resolvePool({ pool, connectionString }: Record<'pool' | 'connectionString', unknown>): PoolSource {
+  // A client can be connected too, once.
+  if (isPool(pool) && 'connectionParameters' in pool)
+    throw new CacheError('invalid-option', 'Expected `pool` to be a pg.Pool, got a client', {
+      option: 'pool',
+    })
   if (!isPool(pool)) {
     const bounds = fillDefaults(pool, POOL_DEFAULTS, 'pool')
     const max = checkInteger(bounds.max, 'pool.max', 1, MAX_POOL_CONNECTIONS)
@@ -165,8 +173,9 @@ function isPool(pool: unknown): pool is PoolLike {
 
 // The value stays out of the message: it holds a password.
 function resolveConnectionString(given: unknown, option: string): string | undefined {
-  if (given === undefined || (typeof given === 'string' && given !== '')) return given
-  throw new CacheError('invalid-option', `Expected \`${option}\` to be a non-empty string`, { option })
+  if (given === undefined || (typeof given === 'string' && ADDRESS.test(given))) return given
+  const rule = "an address such as 'postgres://user:password@host:5432/database'"
+  throw new CacheError('invalid-option', `Expected \`${option}\` to be ${rule}`, { option })
 }
 
 function resolveNotifications(given: unknown): 'listen' | 'poll' {

@@ -2,7 +2,7 @@
 
 import type { Answers } from './answers.ts'
 import { isDueEarly } from './core/early-refresh.ts'
-import { assertKey } from './core/key.ts'
+import { assertKey, assertKeys } from './core/key.ts'
 import type { Loader, ManyLoader } from './loader.ts'
 import { type LoadResult, refreshWindow } from './load-flight.ts'
 import type { LocalEntry } from './memory/local-entry.ts'
@@ -48,7 +48,7 @@ export class ReadThrough {
     loader: ManyLoader,
     options: GetOrSetOptions | undefined,
   ): Promise<unknown[]> {
-    for (const key of keys) assertKey(key)
+    assertKeys(keys)
     const resolved = resolveLoadOptions(options, this.#parts.options)
     const run = runMany(loader, resolved)
     const found = new Map<string, unknown>()

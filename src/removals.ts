@@ -1,7 +1,7 @@
 // Deleting and invalidating: keys, tags and prefixes.
 
 import type { Answers } from './answers.ts'
-import { assertKey, assertTags } from './core/key.ts'
+import { assertKeys, assertTags } from './core/key.ts'
 import type { CallOptions } from './options.ts'
 import type { Parts } from './wiring.ts'
 
@@ -16,7 +16,7 @@ export class Removals {
 
   async deleteMany(keys: readonly string[], options: CallOptions | undefined): Promise<boolean[]> {
     const { writer, reporter } = this.#parts
-    for (const key of keys) assertKey(key)
+    assertKeys(keys)
     const distinct = [...new Set(keys)]
     const live = await this.#answers.send(options, () => writer.removeMany(distinct))
     const wasLive = new Map(distinct.map((key, i) => [key, live[i] === true]))
@@ -26,8 +26,8 @@ export class Removals {
 
   async invalidate(keys: readonly string[], options: CallOptions | undefined): Promise<void> {
     const { writer, reporter } = this.#parts
+    assertKeys(keys)
     const distinct = [...new Set(keys)]
-    for (const key of distinct) assertKey(key)
     await this.#answers.send(options, () => writer.removeMany(distinct))
     reporter.report('invalidated', { keys: distinct })
   }

@@ -31,6 +31,7 @@ export interface Loaded {
 export type RunLoader = (missing: readonly Missing[], signal: AbortSignal) => Promise<Loaded[]>
 
 export function runOne(loader: Loader<unknown, unknown>, options: ResolvedLoadOptions): RunLoader {
+  checkLoader(loader)
   return async ([missing], signal) => {
     const context = new RunningLoad(missing as Missing, signal, options)
     return [context.decide(await loader(context))]
@@ -38,12 +39,17 @@ export function runOne(loader: Loader<unknown, unknown>, options: ResolvedLoadOp
 }
 
 export function runMany(loader: ManyLoader, options: ResolvedLoadOptions): RunLoader {
+  checkLoader(loader)
   return async (missing, signal) => {
     const { context, loads } = openMany(missing, signal, options)
     const keys = missing.map(({ key }) => key)
     const values = toValues(keys, await loader(keys, context))
     return loads.map((load, i) => load.decide(values[i]))
   }
+}
+
+function checkLoader(loader: unknown): void {
+  if (typeof loader !== 'function') throw invalid('loader', 'a function, before the options', loader)
 }
 
 /** What a loader is handed, and what it has decided. */

@@ -3,8 +3,9 @@
 
 import { decodeStored, encodeValue } from './codecs/values.ts'
 import type { TransactionCache, TransactionLike } from './contract.ts'
+import { invalid } from './core/check.ts'
 import { CacheError, isCacheError } from './core/errors.ts'
-import { assertKey, assertPrefix, assertTags } from './core/key.ts'
+import { assertKey, assertKeys, assertPrefix, assertTags } from './core/key.ts'
 import type { Reporter } from './events.ts'
 import type { Targets } from './memory/bypass.ts'
 import { type EntryOptions, type ResolvedOptions, resolveSetEntry } from './options.ts'
@@ -22,6 +23,12 @@ export interface TransactionParts {
 
 /** A pool runs each statement on some connection: none would be in the transaction. */
 export function assertClient(tx: TransactionLike): TransactionLike {
+  if (typeof (tx as Partial<TransactionLike> | null | undefined)?.query !== 'function')
+    throw invalid(
+      'tx',
+      'a client of pg, or an object with `query(text, values)` that resolves to `{ rows }`',
+      tx,
+    )
   if (!('connect' in tx && 'totalCount' in tx)) return tx
   const message =
     'Expected `tx` to be the client that BEGIN was sent on, not a pool: take one with `await pool.connect()`'
@@ -67,7 +74,7 @@ export class Transaction implements TransactionCache {
 
   async invalidate(keys: string | readonly string[]): Promise<void> {
     const list = typeof keys === 'string' ? [keys] : keys
-    for (const key of list) assertKey(key)
+    assertKeys(list)
     if (list.length === 0) return
     const txid = await this.#store.append(
       list.map((key) => `k${key}`),

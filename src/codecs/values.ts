@@ -1,7 +1,7 @@
 // Chooses how a value is stored: bytes raw, everything else through the configured codec. JSON goes into the text
 // column without a codec id, where SQL can read and write it; readers of any codec understand both, unless it refuses what it has not written.
 
-import { isUint8Array } from 'node:util/types'
+import { isPromise, isUint8Array } from 'node:util/types'
 import { CacheError } from '../core/errors.ts'
 import type { StoredEntry } from '../core/entry.ts'
 import { bytesCodec } from './bytes.ts'
@@ -90,6 +90,7 @@ function attempt(codec: Codec, value: unknown, context: CodecContext): string | 
   const { key } = context
   // For every codec: undefined is how a miss looks, so it can never be a value.
   if (value === undefined) throw refusal(key, 'undefined means a miss; use null for "nothing there"')
+  if (isPromise(value)) throw refusal(key, 'it is a promise: await it first')
   try {
     return codec.encode(value, context)
   } catch (cause) {

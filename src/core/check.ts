@@ -13,22 +13,26 @@ export function fillDefaults<N extends string>(
   defaults: Readonly<Record<N, unknown>>,
   path?: string,
 ): Record<N, unknown> {
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    const option = path ?? 'options'
-    throw new CacheError('invalid-option', `Expected \`${option}\` to be an object, got ${typeName(given)}`, {
-      option,
-    })
-  }
+  const named = checkObject(given, path)
   const filled = { ...defaults } as Record<string, unknown>
-  for (const [name, value] of Object.entries(given)) {
+  for (const [name, value] of Object.entries(named)) {
     if (!Object.hasOwn(defaults, name)) throw unknownOption(name, Object.keys(defaults), path)
     if (value !== undefined) filled[name] = value
   }
   return filled
 }
 
+/** A ttl in the place of options would silently be ignored. */
+export function checkObject<T>(given: T, path = 'options'): T & object {
+  if (typeof given === 'object' && given !== null && !Array.isArray(given)) return given
+  throw new CacheError('invalid-option', `Expected \`${path}\` to be an object, got ${typeName(given)}`, {
+    option: path,
+  })
+}
+
 /** Refuses names that are not among the known ones. */
 export function checkNames(given: object, known: Readonly<Record<string, unknown>>): void {
+  checkObject(given)
   for (const name in given) {
     if (!Object.hasOwn(known, name)) throw unknownOption(name, Object.keys(known), undefined)
   }

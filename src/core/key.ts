@@ -19,6 +19,11 @@ export function assertKey(key: unknown): asserts key is string {
   throw new CacheError('invalid-key', expected('key', describeRule('non-empty'), key), keyDetails(key))
 }
 
+export function assertKeys(keys: unknown): asserts keys is readonly string[] {
+  if (!Array.isArray(keys)) throw new CacheError('invalid-key', expected('keys', 'an array of strings', keys))
+  for (const key of keys as readonly unknown[]) assertKey(key)
+}
+
 /** A prefix of keys. The empty one means every key, so it has to be allowed by name. */
 export function assertPrefix(
   prefix: unknown,

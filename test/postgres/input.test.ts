@@ -69,6 +69,23 @@ const BAD_CALLS: [string, CacheErrorCode, () => Promise<unknown>][] = [
   ['a value over the limit in UTF-8', 'value-too-large', () => cache.set('k', 'é'.repeat(500))],
   ['bytes over the limit', 'value-too-large', () => cache.set('k', new Uint8Array(1_001))],
   ['a load-timeout of zero', 'invalid-option', () => cache.getOrSet('k', () => 1, { loadTimeout: 0 })],
+  ['a ttl in the place of options', 'invalid-option', () => cache.set('k', 1, 60 as never)],
+  ['a duration in the place of options', 'invalid-option', () => cache.set('k', 1, '5m' as never)],
+  ['a prefix in the place of options', 'invalid-option', () => collect(cache.keys('k' as never))],
+  ['no loader', 'invalid-option', () => cache.getOrSet('k', undefined as never)],
+  ['a value in the place of a loader', 'invalid-option', () => cache.getOrSet('k', 5 as never)],
+  ['options before the loader', 'invalid-option', () => cache.getOrSet('k', {} as never, (() => 1) as never)],
+  ['no loader of many', 'invalid-option', () => cache.getOrSetMany(['k'], undefined as never)],
+  ['an object of entries', 'invalid-option', () => cache.setMany({ k: 1 } as never)],
+  ['keys that are a string', 'invalid-key', () => cache.getMany('k' as never)],
+  ['keys to delete that are a string', 'invalid-key', () => cache.deleteMany('k' as never)],
+  ['a promise that nobody awaited', 'invalid-value', () => cache.set('k', Promise.resolve(1))],
+  ['a transaction on what has no query()', 'invalid-option', () => cache.withTransaction({} as never)],
+  [
+    'a duration as options in a namespace',
+    'invalid-option',
+    () => cache.namespace('n').set('k', 1, '5m' as never),
+  ],
   ['an entry that is none', 'invalid-option', () => cache.setMany([null as unknown as ['k', 1]])],
 ]
 

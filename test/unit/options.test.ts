@@ -1,3 +1,4 @@
+import pg from 'pg'
 import { describe, expect, test } from 'vitest'
 import type { Codec } from '../../src/codecs/codec.ts'
 import { jsonCodec } from '../../src/codecs/json.ts'
@@ -170,11 +171,14 @@ describe('resolveOptions', () => {
 
   test.each([
     ['connectionString', ''],
+    ['connectionString', 'localhost'],
+    ['connectionString', 'host=localhost dbname=app'],
     ['connectionString', null],
     ['connectionString', 5],
     ['sessionConnectionString', ''],
     ['sessionConnectionString', new URL('postgres://localhost')],
     ['pool', null],
+    ['pool', new pg.Client()],
     ['pool', 4],
     ['pool', [4]],
     ['pool.max', 0],
