@@ -12,7 +12,7 @@ import {
   toKeepMs,
 } from './options.ts'
 import type { Parts } from './wiring.ts'
-import { toEntryWrite } from './write.ts'
+import { toEntryWrite } from './entry-write.ts'
 
 export class Atomics {
   readonly #parts: Parts

@@ -11,7 +11,7 @@ import type { Targets } from './memory/bypass.ts'
 import { type EntryOptions, type ResolvedOptions, resolveSetEntry } from './options.ts'
 import type { TransactionStore } from './postgres/transactions.ts'
 import type { Sync } from './sync.ts'
-import { toEntryWrite } from './write.ts'
+import { toEntryWrite } from './entry-write.ts'
 
 const NOTHING: Targets = { keys: [], tags: [], keyPrefixes: [], tagPrefixes: [] }
 

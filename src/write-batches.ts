@@ -57,6 +57,23 @@ export interface Written {
   readonly operation: Operation
   /** Of an atomic write. */
   readonly result?: unknown
+  /** What it shares a statement with. */
+  readonly statement: WrittenStatement
+}
+
+/** What one statement did, until all of it was taken in. */
+export class WrittenStatement {
+  readonly #taken = new Set<Operation>()
+  readonly #operations: number
+
+  constructor(operations: number) {
+    this.#operations = operations
+  }
+
+  /** Whether nothing of it is left. */
+  take(operation: Operation): boolean {
+    return this.#taken.add(operation).size === this.#operations
+  }
 }
 
 export interface WriteBatchesOptions {
@@ -124,10 +141,17 @@ export class WriteBatches {
         operations[0]?.kind ?? 'write',
         async () => {
           const [first] = operations
+          const statement = new WrittenStatement(operations.length)
           if (first?.kind === 'atomic')
-            return [{ world, operation: first, ...(await first.run(world, lockTimeoutMs)) }]
+            return [{ world, operation: first, ...(await first.run(world, lockTimeoutMs)), statement }]
           const { version, isDone } = await this.#run(world, operations, lockTimeoutMs)
-          return operations.map((operation) => ({ world, version, operation, done: isDone(operation.key) }))
+          return operations.map((operation) => ({
+            world,
+            version,
+            operation,
+            done: isDone(operation.key),
+            statement,
+          }))
         },
         operations.length,
       ),

@@ -5,6 +5,7 @@ import type { EncodedValue } from './codecs/values.ts'
 import type { Change } from './core/change.ts'
 import type { StoredEntry, Version } from './core/entry.ts'
 import { isCacheError } from './core/errors.ts'
+import { toEntryWrite, toStored } from './entry-write.ts'
 import type { Waiter } from './memory/batch-slot.ts'
 import { Batcher } from './memory/batcher.ts'
 import type { Budget } from './memory/budget.ts'
@@ -14,7 +15,7 @@ import type { Token } from './memory/tokens.ts'
 import type { ValueMode } from './memory/value-modes.ts'
 import { isAmbiguous } from './postgres/failures.ts'
 import type { EntryWrite, LoadToken, Targets } from './postgres/store.ts'
-import { type ResolvedSetOptions, toKeepMs } from './options.ts'
+import type { ResolvedSetOptions } from './options.ts'
 import type { AtomicReply } from './postgres/atomic-store.ts'
 import {
   type AtomicRun,
@@ -112,7 +113,7 @@ export class Writer {
     const { local } = this.#options
     const tokens = keys.map((key) => local.open(key))
     const operations = keys.map((key): Operation => ({ kind: 'remove', key }))
-    const written = await this.#runMany(tokens, operations, (token) => local.forget(token))
+    const written = await this.#runMany(tokens, operations, (token, each) => this.#forget(token, each))
     return written.map(({ done }) => done)
   }
 
@@ -128,10 +129,12 @@ export class Writer {
   async invalidate(targets: Targets): Promise<void> {
     const { store, gate, local } = this.#options
     try {
-      const version = await this.#batches.inWorld((world) =>
-        gate.pass('invalidate', () => store.invalidate(world, targets)),
-      )
+      const { world, version } = await this.#batches.inWorld(async (named) => ({
+        world: named,
+        version: await gate.pass('invalidate', () => store.invalidate(named, targets)),
+      }))
       local.apply(toChange(targets, version))
+      local.acknowledged(world, version)
     } catch (error) {
       if (isAmbiguous(error)) local.apply(toChange(targets, 'unknown'))
       throw error
@@ -139,16 +142,27 @@ export class Writer {
   }
 
   /** Lets what was written into the local cache, if it may. */
-  acknowledge(token: Token, { world, version, done, operation }: Written): void {
+  acknowledge(token: Token, written: Written): void {
+    const { world, version, done, operation } = written
     const { local } = this.#options
     // The caller of a load is given its value all the same, and must not be given an older one afterwards.
     const isWrite = operation.kind === 'write' || operation.kind === 'atomic'
-    if (!done || !isWrite || operation.write === null) return local.forget(token)
+    if (!done || !isWrite || operation.write === null) return this.#forget(token, written)
     const localTtlMs = operation.kind === 'write' ? operation.localTtlMs : this.#options.localTtlMs
     const entry = local.holds
       ? this.#toLocal(toStored(operation.write, version), token.sentAt, localTtlMs)
       : null
     local.settle(token, { world, entry, version })
+    this.#taken(written)
+  }
+
+  #forget(token: Token, written: Written): void {
+    this.#options.local.forget(token)
+    this.#taken(written)
+  }
+
+  #taken({ world, version, operation, statement }: Written): void {
+    if (statement.take(operation)) this.#options.local.acknowledged(world, version)
   }
 
   // A codec that cannot decode what it encoded: the write has happened all the same, and whoever reads it hears of it.
@@ -194,8 +208,8 @@ export class Writer {
 
   async #restamp(operation: Operation): Promise<boolean> {
     const { local } = this.#options
-    const [written] = await this.#runMany([local.open(operation.key)], [operation], (token) =>
-      local.forget(token),
+    const [written] = await this.#runMany([local.open(operation.key)], [operation], (token, each) =>
+      this.#forget(token, each),
     )
     return written?.done === true
   }
@@ -260,38 +274,6 @@ function toWrite(
   localTtlMs: number,
 ): Operation {
   return { kind: 'write', key, size: value.size, write: toEntryWrite(key, value, options, token), localTtlMs }
-}
-
-export function toEntryWrite(
-  key: string,
-  { text, bytes, codec }: EncodedValue,
-  { ttlMs, graceMs, tags }: ResolvedSetOptions,
-  token: LoadToken | null,
-): EntryWrite {
-  return {
-    key,
-    text,
-    bytes,
-    codec,
-    tags,
-    freshMs: ttlMs,
-    keepMs: toKeepMs(ttlMs, graceMs),
-    token,
-  }
-}
-
-// Spelled out: spreading costs more than the rest of an acknowledgement.
-function toStored(write: EntryWrite, version: Version): StoredEntry {
-  return {
-    key: write.key,
-    text: write.text,
-    bytes: write.bytes,
-    codec: write.codec,
-    tags: write.tags,
-    version,
-    freshMs: write.freshMs ?? Infinity,
-    keepMs: write.keepMs ?? Infinity,
-  }
 }
 
 function toChange({ tags = [], keyPrefixes = [], tagPrefixes = [] }: Targets, version: Version): Change {

@@ -11,6 +11,7 @@ import { Bypass, type Targets } from './bypass.ts'
 import { type Instant, Lease } from './lease.ts'
 import { type EvictionReason, LocalCache, type LocalCacheBounds } from './local-cache.ts'
 import type { LocalEntry } from './local-entry.ts'
+import { OwnVersions } from './own-versions.ts'
 import { type FlushReason, SyncHistory, type SyncReply } from './sync-reply.ts'
 import { ABSENT, type Token, Tokens } from './tokens.ts'
 
@@ -59,6 +60,7 @@ export class Coherence {
   readonly #tokens = new Tokens()
   readonly #bypass = new Bypass()
   readonly #syncs = new SyncHistory()
+  readonly #own = new OwnVersions()
   readonly #entries: LocalCache
   #used = false
   #closed = false
@@ -94,6 +96,11 @@ export class Coherence {
     return this.#used || this.#bypass.size > 0
   }
 
+  /** Versions whose news is none. */
+  get own(): readonly (readonly Version[])[] {
+    return this.#own.all
+  }
+
   keys(): IterableIterator<string> {
     return this.#entries.keys()
   }
@@ -101,6 +108,7 @@ export class Coherence {
   /** Before a sync is sent: what to hand to synced() with its reply. */
   beginSync(): Instant {
     this.#syncs.begin()
+    this.#own.syncBegins()
     return this.#lease.read()
   }
 
@@ -170,6 +178,11 @@ export class Coherence {
     this.#detach(token.key)
   }
 
+  /** All that a statement of this process did in a world has been settled, forgotten or applied. */
+  acknowledged(world: string, version: Version): void {
+    if (this.#syncs.continues(world)) this.#own.add(version)
+  }
+
   /** Nothing was answered, and nothing written. */
   abandon(token: Token): void {
     this.#tokens.close(token)
@@ -177,6 +190,7 @@ export class Coherence {
 
   /** A change by whomever: told by the feed, by a hint, or by the acknowledgement of an own invalidation. */
   apply(change: Change): void {
+    if (this.#own.has(change.version)) return
     for (const key of change.keys) {
       this.#evictUnless(key, change.version, 'changed')
       this.#tokens.tell(key, change.version)
@@ -207,6 +221,7 @@ export class Coherence {
     if (reason !== undefined) this.flush(reason)
 
     for (const change of reply.changes) this.apply(change)
+    this.#own.syncEnded()
     for (const targets of reply.finished) this.#bypass.remove(targets)
     if (reply.world === null) this.lapse()
     else if (this.#lease.renew(reply.sentAt) === 'stepped') this.flush('clock')
@@ -223,6 +238,7 @@ export class Coherence {
   }
 
   flush(reason: FlushReason = 'requested'): void {
+    this.#own.forget()
     this.#tokens.newEpoch()
     this.detachAll()
     const entries = this.#entries.clear()

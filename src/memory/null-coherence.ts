@@ -2,6 +2,7 @@
 // after an own write, a sync, or a newer reply, nobody joins a read that began before.
 
 import type { Change } from '../core/change.ts'
+import type { Version } from '../core/entry.ts'
 import type { Clock } from '../core/clock.ts'
 import { Bypass, type Targets } from './bypass.ts'
 import type { Joins, LocalView, Outcome, Reply } from './coherence.ts'
@@ -16,6 +17,7 @@ export interface NullCoherenceOptions {
 }
 
 const NO_KEYS: readonly string[] = []
+const NO_VERSIONS: readonly (readonly Version[])[] = []
 
 export class NullCoherence implements LocalView {
   readonly holds: boolean = false
@@ -23,6 +25,7 @@ export class NullCoherence implements LocalView {
   readonly bytes = 0
   readonly leaseEnd = 0
   readonly checkPeriodMs: number = Number.POSITIVE_INFINITY
+  readonly own = NO_VERSIONS
   readonly #clock: Clock
   readonly #joins: readonly Joins[]
   readonly #bypass = new Bypass()
@@ -68,6 +71,8 @@ export class NullCoherence implements LocalView {
   forget(token: Token): void {
     this.#detach(token.key)
   }
+
+  acknowledged(): void {}
 
   abandon(): void {}
 

@@ -94,6 +94,13 @@ export const families: readonly Family[] = [
   },
   {
     ...PLAIN,
+    name: 'news of own writes',
+    before: [],
+    foreign: [SET, REMOVE],
+    bounds: { get: 1, set: 2, foreign: 1, hint: 1, renew: 2 },
+  },
+  {
+    ...PLAIN,
     name: 'hints and loads',
     foreign: [SET_TAGGED, TAG],
     tags: ['t'],

@@ -9,6 +9,7 @@ import { lease } from './mutations/lease-rules.ts'
 import { localCache } from './mutations/local-cache-rules.ts'
 import { localEntry } from './mutations/local-entry-rules.ts'
 import { nullCoherence } from './mutations/null-coherence-rules.ts'
+import { ownVersions } from './mutations/own-versions-rules.ts'
 import { syncReply } from './mutations/sync-reply-rules.ts'
 import { tagIndex } from './mutations/tag-index-rules.ts'
 import { tokens } from './mutations/tokens-rules.ts'
@@ -28,6 +29,7 @@ const rules: Readonly<Record<string, readonly Rule[]>> = {
   'local-cache.ts': localCache,
   'local-entry.ts': localEntry,
   'null-coherence.ts': nullCoherence,
+  'own-versions.ts': ownVersions,
   'sync-reply.ts': syncReply,
   'tag-index.ts': tagIndex,
   'tokens.ts': tokens,

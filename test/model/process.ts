@@ -237,7 +237,8 @@ export class Process {
     const requests = Array.from(this.requests.values(), (request) => request.state(around)).toSorted()
     const touched = Array.from(this.touched.values(), ({ open, isOver }) => `${showOpen(open)} ${isOver}`)
     const worlds = `${this.world} ${this.toldWorld} ${this.lastWorld} ${this.isInDoubt} ${this.isInDoubtAgain}`
-    return [lease, held.join(), this.cursor, worlds, this.isClosed, ...requests, ...touched].join('\n')
+    const own = local.own.map((versions) => versions.toSorted().join()).join(';')
+    return [lease, held.join(), own, this.cursor, worlds, this.isClosed, ...requests, ...touched].join('\n')
   }
 
   #rowOf(entry: LocalEntry): Row {

@@ -88,11 +88,13 @@ export class WriteRequest implements Request {
     const { row, version, number } = done
     if (this.#token === null) {
       local.apply(toChange(version, this.#step))
+      local.acknowledged(String(done.world), version)
       promises.told(number)
       return
     }
     if (row === null) local.forget(this.#token)
     else this.#process.settle(this.#token, done)
+    local.acknowledged(String(done.world), version)
     promises.written(this.#token.key, number)
   }
 }

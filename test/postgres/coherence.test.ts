@@ -107,6 +107,22 @@ describe('the writer’s own local cache', () => {
     expect(await cache.get('own')).toBeUndefined()
   })
 
+  it('keeps what it has written last when it hears of its own writes before', async () => {
+    await using cache = new PostgresCache({ connectionString, notifications: 'poll' })
+    await cache.sync()
+    for (let i = 0; i < 3; i++) await cache.set('often', i, { tags: ['often'] })
+    expect(await held(cache, 'often')).toBe(2)
+    await cache.sync()
+    expect(cache.peek('often')).toBe(2)
+
+    await cache.invalidateTags(['often'])
+    expect(cache.peek('often')).toBeUndefined()
+    await cache.set('often', 3, { tags: ['often'] })
+    expect(cache.peek('often')).toBe(3)
+    await cache.sync()
+    expect(cache.peek('often')).toBe(3)
+  })
+
   it('never answers a read that began after a write with what was there before', async () => {
     await using cache = new PostgresCache({ connectionString })
     await cache.set('raced', 0)
