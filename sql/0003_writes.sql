@@ -133,7 +133,9 @@ begin
   if v_state.world::text is distinct from p_world then
     raise exception 'postgres-cache: the world has changed' using errcode = 'PCW01';
   end if;
-  perform {{act}}('write'), case when m.durability = 'logged' then set_config('synchronous_commit', 'on', true) end
+  -- As act(), without its call: every write comes here.
+  perform set_config('postgres_cache.act', 'write', true),
+    case when m.durability = 'logged' then set_config('synchronous_commit', 'on', true) end
   from {{meta}} as m;
   return v_state;
 end
