@@ -251,9 +251,12 @@ describe('the local cache', () => {
     await expect.poll(() => one.run('peek', key)).toBeUndefined()
     await one.run('takeLog', key)
     expect(await ask(one, { options: { localTtl: HOUR } })).toEqual({ value: 'newer' })
-    await two.run('hold', { key, value: 'newer' })
-    await two.run('takeLog', key)
-    expect(await ask(two)).toEqual({ value: 'newer' })
-    expect([await log(one), await log(two)]).toEqual([['hit: store'], ['hit: local']])
+    expect(await log(one)).toEqual(['hit: store'])
+    // News of an older write may still take it away here, once.
+    const answered = async (): Promise<readonly string[]> => {
+      expect(await ask(two)).toEqual({ value: 'newer' })
+      return log(two)
+    }
+    await expect.poll(answered).toEqual(['hit: local'])
   })
 })
