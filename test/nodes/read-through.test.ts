@@ -37,11 +37,11 @@ beforeEach(() => {
   key = `key ${++tests}`
 })
 
-/** Without triggers: no process hears of it, so that no hint ends a flight that a test is about. */
+/** As the sweep re-stamps: no process hears of it, so that no hint ends a flight that a test is about. */
 async function letPass(interval: string): Promise<void> {
-  await database.query('set session_replication_role = replica')
+  await database.query(`set postgres_cache.act = 'restamp'`)
   await ageRows(database, interval, key)
-  await database.query('set session_replication_role = origin')
+  await database.query('reset postgres_cache.act')
 }
 
 /** Expired, and within its grace. */
