@@ -1,7 +1,8 @@
 --! breaking
 -- How a change becomes known: statement-level triggers append one feed row, and mostly send a hint.
 -- They run as the owner, so that no role needs rights on the feed, and never let a hint hurt the transaction that they run in. They run always: a
--- session that switches off triggers for a bulk load (session_replication_role = replica) may invalidate all the same.
+-- session that switches off triggers for a bulk load (session_replication_role = replica) may invalidate all the same. Each looks first whether the
+-- table is its own: on another, a view in pg_temp could stand for the transition table, and what it calls would run as the owner.
 --
 -- postgres_cache.act is set by our own functions, for their own transactions. What runs in a caller's puts it back. (Only a superuser could set it
 -- in the definition of a function, where it would end by itself.)
@@ -99,7 +100,6 @@ begin
   perform {{hint}}(p_keys, p_tags, p_key_prefixes, p_tag_prefixes);
 end
 $$;
-
 -- A row that is inserted replaces nothing, so nobody can hold an older value of it: inserts tell nobody.
 -- Rows that expired over a minute ago are left out; within that minute the clocks of others may still disagree.
 create function {{entries_updated}}() returns trigger
@@ -111,6 +111,9 @@ declare
   v_key_prefixes text[];
   v_opens bigint;
 begin
+  if tg_relid <> '{{entries}}'::regclass then
+    raise exception 'postgres-cache: this trigger belongs to another table' using errcode = 'wrong_object_type';
+  end if;
   if current_setting('postgres_cache.act', true) = 'restamp' then
     return null;
   end if;
@@ -145,6 +148,9 @@ as $$
 declare
   v_keys text[];
 begin
+  if tg_relid <> '{{entries}}'::regclass then
+    raise exception 'postgres-cache: this trigger belongs to another table' using errcode = 'wrong_object_type';
+  end if;
   if current_setting('postgres_cache.act', true) = 'remove' then
     return null;
   end if;
@@ -193,6 +199,9 @@ declare
   v_keys text[];
   v_tags text[];
 begin
+  if tg_relid <> '{{invalidations}}'::regclass then
+    raise exception 'postgres-cache: this trigger belongs to another table' using errcode = 'wrong_object_type';
+  end if;
   select array_agg(substr(a.target, 2)) filter (where starts_with(a.target, 'k')),
     array_agg(substr(a.target, 2)) filter (where starts_with(a.target, 't'))
   into v_keys, v_tags
@@ -217,6 +226,9 @@ declare
   v_key_prefixes text[];
   v_tag_prefixes text[];
 begin
+  if tg_relid <> '{{prefix_invalidations}}'::regclass then
+    raise exception 'postgres-cache: this trigger belongs to another table' using errcode = 'wrong_object_type';
+  end if;
   select array_agg(substr(a.prefix, 2)) filter (where starts_with(a.prefix, 'k')),
     array_agg(substr(a.prefix, 2)) filter (where starts_with(a.prefix, 't'))
   into v_key_prefixes, v_tag_prefixes
@@ -232,3 +244,7 @@ create trigger {{name:prefix_invalidations_appended}} after insert on {{prefix_i
 referencing new table as appended
 for each statement execute function {{prefix_invalidations_appended}}();
 alter table {{prefix_invalidations}} enable always trigger {{name:prefix_invalidations_appended}};
+
+-- Nobody but the owner has to call these, or to make triggers of them.
+revoke execute on function {{hint}}(text[], text[], text[], text[]), {{tell}}(text[], text[], text[], text[]), {{entries_updated}}(),
+  {{entries_deleted}}(), {{entries_truncated}}(), {{invalidations_appended}}(), {{prefix_invalidations_appended}}() from public;

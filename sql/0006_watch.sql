@@ -47,7 +47,7 @@ declare
   v_type record;
 begin
   for i in 2 .. cardinality(v_parts) by 2 loop
-    select t.typtype, t.oid::regtype::text as name into v_type
+    select t.oid, t.typtype into v_type
     from pg_attribute as a
     join pg_type as t on t.oid = a.atttypid
     where a.attrelid = p_table and a.attname = v_parts[i] and a.attnum > 0 and not a.attisdropped;
@@ -55,10 +55,11 @@ begin
       raise exception 'postgres-cache: table % has no column %, named in pattern %', p_table, quote_ident(v_parts[i]), p_pattern
         using errcode = 'undefined_column';
     end if;
-    if v_type.typtype <> 'e'
-      and v_type.name not in ('smallint', 'integer', 'bigint', 'text', 'character varying', 'uuid', 'boolean') then
+    if v_type.typtype <> 'e' and v_type.oid not in (
+      'smallint'::regtype, 'integer'::regtype, 'bigint'::regtype, 'text'::regtype, 'varchar'::regtype, 'uuid'::regtype, 'boolean'::regtype
+    ) then
       raise exception 'postgres-cache: column % of pattern % has type %: only integers, text, varchar, uuid, boolean and enums print alike in every session',
-        quote_ident(v_parts[i]), p_pattern, v_type.name using errcode = 'datatype_mismatch';
+        quote_ident(v_parts[i]), p_pattern, v_type.oid::regtype using errcode = 'datatype_mismatch';
     end if;
   end loop;
 end
@@ -69,6 +70,7 @@ $$;
 create function {{watched}}() returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = 'force_generic_plan'
 as $$
 declare
   v_max_targets constant integer := 1000; -- beyond it one prefix says it for all
@@ -80,10 +82,20 @@ declare
   v_any boolean := true;
   v_parts text[];
   v_expression text;
+  v_type text;
   v_found text[];
   v_targets text[] := '{}';
   v_prefixes text[] := '{}';
 begin
+  -- In place of a transition table that is not there, a view in pg_temp would be read, and what it calls would run as the owner.
+  if tg_op <> 'TRUNCATE' and not exists (
+    select from pg_trigger as t
+    where t.tgrelid = tg_relid and t.tgname = tg_name
+      and (tg_op = 'INSERT' or t.tgoldtable = 'removed')
+      and (tg_op = 'DELETE' or t.tgnewtable = 'added')
+  ) then
+    raise exception 'postgres-cache: % is not a trigger of watch()', tg_name using errcode = 'wrong_object_type';
+  end if;
   if tg_op <> 'TRUNCATE' then
     execute format('select exists (%s)', v_source) into v_any;
   end if;
@@ -98,20 +110,40 @@ begin
     elsif tg_op = 'TRUNCATE' then
       v_prefixes := v_prefixes || v_parts[1];
     else
-      -- A null in a column names no key: the expression is null.
-      select string_agg(case when n % 2 = 1 then format('%L', part) else format('r.%I::text', part) end, ' || ' order by n)
-      into v_expression
-      from unnest(v_parts) with ordinality as p (part, n);
-      begin
+      -- A null in a column names no key: the expression is null. An enum is printed as its type does: its owner may have made a cast of it, which would
+      -- run as the owner of the cache.
+      v_expression := quote_literal(v_parts[1]);
+      for j in 2 .. cardinality(v_parts) loop
+        if j % 2 = 1 then
+          v_expression := v_expression || ' || ' || quote_literal(v_parts[j]);
+        else
+          v_type := (
+            select case
+                when t.typtype = 'e' then 'e'
+                -- As in check_pattern(): a call would cost as much as all the rest.
+                when t.oid in (
+                  'smallint'::regtype, 'integer'::regtype, 'bigint'::regtype, 'text'::regtype, 'varchar'::regtype, 'uuid'::regtype, 'boolean'::regtype
+                ) then 'b'
+              end
+            from pg_attribute as a join pg_type as t on t.oid = a.atttypid
+            where a.attrelid = tg_relid and a.attname = v_parts[j] and a.attnum > 0
+          );
+          v_expression := v_expression || ' || ' || case v_type
+            when 'e' then format('case when r.%1$I is not null then format(''%%s'', r.%1$I) end', v_parts[j])
+            when 'b' then format('r.%I::text', v_parts[j])
+          end;
+        end if;
+      end loop;
+      v_found := null;
+      if v_expression is not null then
         execute format(
           'select array_agg(d.t) from (select distinct %s as t from (%s) as r limit %s) as d where d.t is not null',
           v_expression, v_source, v_max_targets + 2
         ) into v_found;
-      exception when undefined_column then
-        -- The column was renamed or dropped since: the caller must not notice, and too much is invalidated rather than too little.
-        v_found := null;
+      else
+        -- The column was renamed, dropped or changed since: the caller must not notice, and too much is invalidated rather than too little.
         v_prefixes := v_prefixes || v_parts[1];
-      end;
+      end if;
       if cardinality(v_found) > v_max_targets then
         v_prefixes := v_prefixes || v_parts[1];
       else

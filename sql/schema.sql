@@ -289,7 +289,7 @@ declare
   v_type record;
 begin
   for i in 2 .. cardinality(v_parts) by 2 loop
-    select t.typtype, t.oid::regtype::text as name into v_type
+    select t.oid, t.typtype into v_type
     from pg_attribute as a
     join pg_type as t on t.oid = a.atttypid
     where a.attrelid = p_table and a.attname = v_parts[i] and a.attnum > 0 and not a.attisdropped;
@@ -297,10 +297,11 @@ begin
       raise exception 'postgres-cache: table % has no column %, named in pattern %', p_table, quote_ident(v_parts[i]), p_pattern
         using errcode = 'undefined_column';
     end if;
-    if v_type.typtype <> 'e'
-      and v_type.name not in ('smallint', 'integer', 'bigint', 'text', 'character varying', 'uuid', 'boolean') then
+    if v_type.typtype <> 'e' and v_type.oid not in (
+      'smallint'::regtype, 'integer'::regtype, 'bigint'::regtype, 'text'::regtype, 'varchar'::regtype, 'uuid'::regtype, 'boolean'::regtype
+    ) then
       raise exception 'postgres-cache: column % of pattern % has type %: only integers, text, varchar, uuid, boolean and enums print alike in every session',
-        quote_ident(v_parts[i]), p_pattern, v_type.name using errcode = 'datatype_mismatch';
+        quote_ident(v_parts[i]), p_pattern, v_type.oid::regtype using errcode = 'datatype_mismatch';
     end if;
   end loop;
 end
@@ -342,6 +343,9 @@ AS $function$
 declare
   v_keys text[];
 begin
+  if tg_relid <> '"postgres_cache"."entries"'::regclass then
+    raise exception 'postgres-cache: this trigger belongs to another table' using errcode = 'wrong_object_type';
+  end if;
   if current_setting('postgres_cache.act', true) = 'remove' then
     return null;
   end if;
@@ -388,6 +392,9 @@ declare
   v_key_prefixes text[];
   v_opens bigint;
 begin
+  if tg_relid <> '"postgres_cache"."entries"'::regclass then
+    raise exception 'postgres-cache: this trigger belongs to another table' using errcode = 'wrong_object_type';
+  end if;
   if current_setting('postgres_cache.act', true) = 'restamp' then
     return null;
   end if;
@@ -682,6 +689,9 @@ declare
   v_keys text[];
   v_tags text[];
 begin
+  if tg_relid <> '"postgres_cache"."invalidations"'::regclass then
+    raise exception 'postgres-cache: this trigger belongs to another table' using errcode = 'wrong_object_type';
+  end if;
   select array_agg(substr(a.target, 2)) filter (where starts_with(a.target, 'k')),
     array_agg(substr(a.target, 2)) filter (where starts_with(a.target, 't'))
   into v_keys, v_tags
@@ -784,6 +794,9 @@ declare
   v_key_prefixes text[];
   v_tag_prefixes text[];
 begin
+  if tg_relid <> '"postgres_cache"."prefix_invalidations"'::regclass then
+    raise exception 'postgres-cache: this trigger belongs to another table' using errcode = 'wrong_object_type';
+  end if;
   select array_agg(substr(a.prefix, 2)) filter (where starts_with(a.prefix, 'k')),
     array_agg(substr(a.prefix, 2)) filter (where starts_with(a.prefix, 't'))
   into v_key_prefixes, v_tag_prefixes
@@ -1350,6 +1363,7 @@ CREATE OR REPLACE FUNCTION postgres_cache.watched()
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 declare
   v_max_targets constant integer := 1000; -- beyond it one prefix says it for all
@@ -1361,10 +1375,20 @@ declare
   v_any boolean := true;
   v_parts text[];
   v_expression text;
+  v_type text;
   v_found text[];
   v_targets text[] := '{}';
   v_prefixes text[] := '{}';
 begin
+  -- In place of a transition table that is not there, a view in pg_temp would be read, and what it calls would run as the owner.
+  if tg_op <> 'TRUNCATE' and not exists (
+    select from pg_trigger as t
+    where t.tgrelid = tg_relid and t.tgname = tg_name
+      and (tg_op = 'INSERT' or t.tgoldtable = 'removed')
+      and (tg_op = 'DELETE' or t.tgnewtable = 'added')
+  ) then
+    raise exception 'postgres-cache: % is not a trigger of watch()', tg_name using errcode = 'wrong_object_type';
+  end if;
   if tg_op <> 'TRUNCATE' then
     execute format('select exists (%s)', v_source) into v_any;
   end if;
@@ -1379,20 +1403,40 @@ begin
     elsif tg_op = 'TRUNCATE' then
       v_prefixes := v_prefixes || v_parts[1];
     else
-      -- A null in a column names no key: the expression is null.
-      select string_agg(case when n % 2 = 1 then format('%L', part) else format('r.%I::text', part) end, ' || ' order by n)
-      into v_expression
-      from unnest(v_parts) with ordinality as p (part, n);
-      begin
+      -- A null in a column names no key: the expression is null. An enum is printed as its type does: its owner may have made a cast of it, which would
+      -- run as the owner of the cache.
+      v_expression := quote_literal(v_parts[1]);
+      for j in 2 .. cardinality(v_parts) loop
+        if j % 2 = 1 then
+          v_expression := v_expression || ' || ' || quote_literal(v_parts[j]);
+        else
+          v_type := (
+            select case
+                when t.typtype = 'e' then 'e'
+                -- As in check_pattern(): a call would cost as much as all the rest.
+                when t.oid in (
+                  'smallint'::regtype, 'integer'::regtype, 'bigint'::regtype, 'text'::regtype, 'varchar'::regtype, 'uuid'::regtype, 'boolean'::regtype
+                ) then 'b'
+              end
+            from pg_attribute as a join pg_type as t on t.oid = a.atttypid
+            where a.attrelid = tg_relid and a.attname = v_parts[j] and a.attnum > 0
+          );
+          v_expression := v_expression || ' || ' || case v_type
+            when 'e' then format('case when r.%1$I is not null then format(''%%s'', r.%1$I) end', v_parts[j])
+            when 'b' then format('r.%I::text', v_parts[j])
+          end;
+        end if;
+      end loop;
+      v_found := null;
+      if v_expression is not null then
         execute format(
           'select array_agg(d.t) from (select distinct %s as t from (%s) as r limit %s) as d where d.t is not null',
           v_expression, v_source, v_max_targets + 2
         ) into v_found;
-      exception when undefined_column then
-        -- The column was renamed or dropped since: the caller must not notice, and too much is invalidated rather than too little.
-        v_found := null;
+      else
+        -- The column was renamed, dropped or changed since: the caller must not notice, and too much is invalidated rather than too little.
         v_prefixes := v_prefixes || v_parts[1];
-      end;
+      end if;
       if cardinality(v_found) > v_max_targets then
         v_prefixes := v_prefixes || v_parts[1];
       else
@@ -1680,6 +1724,20 @@ CREATE TRIGGER entries_updated AFTER UPDATE ON postgres_cache.entries REFERENCIN
 CREATE TRIGGER invalidations_appended AFTER INSERT ON postgres_cache.invalidations REFERENCING NEW TABLE AS appended FOR EACH STATEMENT EXECUTE FUNCTION postgres_cache.invalidations_appended() /* enabled: A */;
 
 CREATE TRIGGER prefix_invalidations_appended AFTER INSERT ON postgres_cache.prefix_invalidations REFERENCING NEW TABLE AS appended FOR EACH STATEMENT EXECUTE FUNCTION postgres_cache.prefix_invalidations_appended() /* enabled: A */;
+
+revoke all on function postgres_cache.entries_deleted() from public;
+
+revoke all on function postgres_cache.entries_truncated() from public;
+
+revoke all on function postgres_cache.entries_updated() from public;
+
+revoke all on function postgres_cache.hint(text[],text[],text[],text[]) from public;
+
+revoke all on function postgres_cache.invalidations_appended() from public;
+
+revoke all on function postgres_cache.prefix_invalidations_appended() from public;
+
+revoke all on function postgres_cache.tell(text[],text[],text[],text[]) from public;
 
 comment on column postgres_cache.entries.as_of is 'everything visible in this snapshot was known to whoever made the value';
 

@@ -205,7 +205,8 @@ where pg_snapshot_xmax(e.as_of) > (select pg_snapshot_xmax(s.trim_fence) from {{
     sql: `--! breaking
 -- How a change becomes known: statement-level triggers append one feed row, and mostly send a hint.
 -- They run as the owner, so that no role needs rights on the feed, and never let a hint hurt the transaction that they run in. They run always: a
--- session that switches off triggers for a bulk load (session_replication_role = replica) may invalidate all the same.
+-- session that switches off triggers for a bulk load (session_replication_role = replica) may invalidate all the same. Each looks first whether the
+-- table is its own: on another, a view in pg_temp could stand for the transition table, and what it calls would run as the owner.
 --
 -- postgres_cache.act is set by our own functions, for their own transactions. What runs in a caller's puts it back. (Only a superuser could set it
 -- in the definition of a function, where it would end by itself.)
@@ -303,7 +304,6 @@ begin
   perform {{hint}}(p_keys, p_tags, p_key_prefixes, p_tag_prefixes);
 end
 $$;
-
 -- A row that is inserted replaces nothing, so nobody can hold an older value of it: inserts tell nobody.
 -- Rows that expired over a minute ago are left out; within that minute the clocks of others may still disagree.
 create function {{entries_updated}}() returns trigger
@@ -315,6 +315,9 @@ declare
   v_key_prefixes text[];
   v_opens bigint;
 begin
+  if tg_relid <> '{{entries}}'::regclass then
+    raise exception 'postgres-cache: this trigger belongs to another table' using errcode = 'wrong_object_type';
+  end if;
   if current_setting('postgres_cache.act', true) = 'restamp' then
     return null;
   end if;
@@ -349,6 +352,9 @@ as $$
 declare
   v_keys text[];
 begin
+  if tg_relid <> '{{entries}}'::regclass then
+    raise exception 'postgres-cache: this trigger belongs to another table' using errcode = 'wrong_object_type';
+  end if;
   if current_setting('postgres_cache.act', true) = 'remove' then
     return null;
   end if;
@@ -397,6 +403,9 @@ declare
   v_keys text[];
   v_tags text[];
 begin
+  if tg_relid <> '{{invalidations}}'::regclass then
+    raise exception 'postgres-cache: this trigger belongs to another table' using errcode = 'wrong_object_type';
+  end if;
   select array_agg(substr(a.target, 2)) filter (where starts_with(a.target, 'k')),
     array_agg(substr(a.target, 2)) filter (where starts_with(a.target, 't'))
   into v_keys, v_tags
@@ -421,6 +430,9 @@ declare
   v_key_prefixes text[];
   v_tag_prefixes text[];
 begin
+  if tg_relid <> '{{prefix_invalidations}}'::regclass then
+    raise exception 'postgres-cache: this trigger belongs to another table' using errcode = 'wrong_object_type';
+  end if;
   select array_agg(substr(a.prefix, 2)) filter (where starts_with(a.prefix, 'k')),
     array_agg(substr(a.prefix, 2)) filter (where starts_with(a.prefix, 't'))
   into v_key_prefixes, v_tag_prefixes
@@ -436,6 +448,10 @@ create trigger {{name:prefix_invalidations_appended}} after insert on {{prefix_i
 referencing new table as appended
 for each statement execute function {{prefix_invalidations_appended}}();
 alter table {{prefix_invalidations}} enable always trigger {{name:prefix_invalidations_appended}};
+
+-- Nobody but the owner has to call these, or to make triggers of them.
+revoke execute on function {{hint}}(text[], text[], text[], text[]), {{tell}}(text[], text[], text[], text[]), {{entries_updated}}(),
+  {{entries_deleted}}(), {{entries_truncated}}(), {{invalidations_appended}}(), {{prefix_invalidations_appended}}() from public;
 `,
   },
   {
@@ -1416,7 +1432,7 @@ declare
   v_type record;
 begin
   for i in 2 .. cardinality(v_parts) by 2 loop
-    select t.typtype, t.oid::regtype::text as name into v_type
+    select t.oid, t.typtype into v_type
     from pg_attribute as a
     join pg_type as t on t.oid = a.atttypid
     where a.attrelid = p_table and a.attname = v_parts[i] and a.attnum > 0 and not a.attisdropped;
@@ -1424,10 +1440,11 @@ begin
       raise exception 'postgres-cache: table % has no column %, named in pattern %', p_table, quote_ident(v_parts[i]), p_pattern
         using errcode = 'undefined_column';
     end if;
-    if v_type.typtype <> 'e'
-      and v_type.name not in ('smallint', 'integer', 'bigint', 'text', 'character varying', 'uuid', 'boolean') then
+    if v_type.typtype <> 'e' and v_type.oid not in (
+      'smallint'::regtype, 'integer'::regtype, 'bigint'::regtype, 'text'::regtype, 'varchar'::regtype, 'uuid'::regtype, 'boolean'::regtype
+    ) then
       raise exception 'postgres-cache: column % of pattern % has type %: only integers, text, varchar, uuid, boolean and enums print alike in every session',
-        quote_ident(v_parts[i]), p_pattern, v_type.name using errcode = 'datatype_mismatch';
+        quote_ident(v_parts[i]), p_pattern, v_type.oid::regtype using errcode = 'datatype_mismatch';
     end if;
   end loop;
 end
@@ -1438,6 +1455,7 @@ $$;
 create function {{watched}}() returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = 'force_generic_plan'
 as $$
 declare
   v_max_targets constant integer := 1000; -- beyond it one prefix says it for all
@@ -1449,10 +1467,20 @@ declare
   v_any boolean := true;
   v_parts text[];
   v_expression text;
+  v_type text;
   v_found text[];
   v_targets text[] := '{}';
   v_prefixes text[] := '{}';
 begin
+  -- In place of a transition table that is not there, a view in pg_temp would be read, and what it calls would run as the owner.
+  if tg_op <> 'TRUNCATE' and not exists (
+    select from pg_trigger as t
+    where t.tgrelid = tg_relid and t.tgname = tg_name
+      and (tg_op = 'INSERT' or t.tgoldtable = 'removed')
+      and (tg_op = 'DELETE' or t.tgnewtable = 'added')
+  ) then
+    raise exception 'postgres-cache: % is not a trigger of watch()', tg_name using errcode = 'wrong_object_type';
+  end if;
   if tg_op <> 'TRUNCATE' then
     execute format('select exists (%s)', v_source) into v_any;
   end if;
@@ -1467,20 +1495,40 @@ begin
     elsif tg_op = 'TRUNCATE' then
       v_prefixes := v_prefixes || v_parts[1];
     else
-      -- A null in a column names no key: the expression is null.
-      select string_agg(case when n % 2 = 1 then format('%L', part) else format('r.%I::text', part) end, ' || ' order by n)
-      into v_expression
-      from unnest(v_parts) with ordinality as p (part, n);
-      begin
+      -- A null in a column names no key: the expression is null. An enum is printed as its type does: its owner may have made a cast of it, which would
+      -- run as the owner of the cache.
+      v_expression := quote_literal(v_parts[1]);
+      for j in 2 .. cardinality(v_parts) loop
+        if j % 2 = 1 then
+          v_expression := v_expression || ' || ' || quote_literal(v_parts[j]);
+        else
+          v_type := (
+            select case
+                when t.typtype = 'e' then 'e'
+                -- As in check_pattern(): a call would cost as much as all the rest.
+                when t.oid in (
+                  'smallint'::regtype, 'integer'::regtype, 'bigint'::regtype, 'text'::regtype, 'varchar'::regtype, 'uuid'::regtype, 'boolean'::regtype
+                ) then 'b'
+              end
+            from pg_attribute as a join pg_type as t on t.oid = a.atttypid
+            where a.attrelid = tg_relid and a.attname = v_parts[j] and a.attnum > 0
+          );
+          v_expression := v_expression || ' || ' || case v_type
+            when 'e' then format('case when r.%1$I is not null then format(''%%s'', r.%1$I) end', v_parts[j])
+            when 'b' then format('r.%I::text', v_parts[j])
+          end;
+        end if;
+      end loop;
+      v_found := null;
+      if v_expression is not null then
         execute format(
           'select array_agg(d.t) from (select distinct %s as t from (%s) as r limit %s) as d where d.t is not null',
           v_expression, v_source, v_max_targets + 2
         ) into v_found;
-      exception when undefined_column then
-        -- The column was renamed or dropped since: the caller must not notice, and too much is invalidated rather than too little.
-        v_found := null;
+      else
+        -- The column was renamed, dropped or changed since: the caller must not notice, and too much is invalidated rather than too little.
         v_prefixes := v_prefixes || v_parts[1];
-      end;
+      end if;
       if cardinality(v_found) > v_max_targets then
         v_prefixes := v_prefixes || v_parts[1];
       else

@@ -34,12 +34,12 @@ export interface Statements {
 
 // Remaining whole milliseconds; null: for ever. Subtracting from an infinite timestamp is an error before PostgreSQL 17.
 const remaining = (column: string): string =>
-  `case when isfinite(${column}) then floor(date_part('epoch', ${column} - statement_timestamp()) * 1000)::bigint end`
+  `case when isfinite(${column}) then floor(date_part('epoch', ${column} - statement_timestamp()) * 1000::float8)::bigint end`
 
 // keep_ms is null where it is the same as fresh_ms: most entries have no grace, and every column costs a read.
-const entryColumns = `e.value, encode(e.bytes, 'hex'), e.codec, array_to_json(e.tags)::text, e.written_by::text,
+const entryColumns = `e.value, encode(e.bytes, 'hex'), e.codec, pg_catalog.array_to_json(e.tags)::text, e.written_by::text,
   ${remaining('e.fresh_until')}, case when e.expires_at <> e.fresh_until then ${remaining('e.expires_at')} end`
-const listedColumns = `e.key, ${entryColumns}, floor(date_part('epoch', e.created_at) * 1000)::bigint`
+const listedColumns = `e.key, ${entryColumns}, floor(date_part('epoch', e.created_at) * 1000::float8)::bigint`
 
 export function createStatements({ object }: Names): Statements {
   return {
@@ -51,7 +51,7 @@ export function createStatements({ object }: Names): Statements {
       'read',
       `select asked.n, found.*,
   case when asked.n = 1 then (select s.world::text || ' ' || pg_current_snapshot()::text from ${object('settled_state')} as s) end
-from unnest((select $1::text[])) with ordinality as asked (key, n)
+from pg_catalog.unnest((select $1::text[])) with ordinality as asked (key, n)
 left join lateral (
   select ${entryColumns}
   from ${object('valid_entries')} as e
@@ -64,18 +64,18 @@ left join lateral (
     // Order, sub-selects and OFFSET 0 keep it on the index: a feed that nobody has analysed yet would be read whole, several times a second.
     sync: named(
       'sync',
-      `select now.snapshot::text, s.world::text, floor(date_part('epoch', clock_timestamp()) * 1000)::bigint::text,
+      `select now.snapshot::text, s.world::text, floor(date_part('epoch', clock_timestamp()) * 1000::float8)::bigint::text,
   (pg_snapshot_xmax($1::pg_snapshot) > pg_snapshot_xmax(s.feed_floor)
     and pg_snapshot_xmax($1::pg_snapshot) <= pg_snapshot_xmax(now.snapshot))::text,
   null
 from pg_current_snapshot() as now (snapshot) left join ${object('settled_state')} as s on true
 union all
-(select f.txid::text, array_to_json(f.keys)::text, array_to_json(f.tags)::text,
-  array_to_json(f.key_prefixes)::text, array_to_json(f.tag_prefixes)::text
+(select f.txid::text, pg_catalog.array_to_json(f.keys)::text, pg_catalog.array_to_json(f.tags)::text,
+  pg_catalog.array_to_json(f.key_prefixes)::text, pg_catalog.array_to_json(f.tag_prefixes)::text
 from ${object('feed')} as f where f.txid >= (select pg_snapshot_xmax($1::pg_snapshot)) order by f.txid limit (select $2::bigint))
 union all
-(select f.txid::text, array_to_json(f.keys)::text, array_to_json(f.tags)::text,
-  array_to_json(f.key_prefixes)::text, array_to_json(f.tag_prefixes)::text
+(select f.txid::text, pg_catalog.array_to_json(f.keys)::text, pg_catalog.array_to_json(f.tags)::text,
+  pg_catalog.array_to_json(f.key_prefixes)::text, pg_catalog.array_to_json(f.tag_prefixes)::text
 from pg_snapshot_xip($1::pg_snapshot) as unseen (txid)
 cross join lateral (select * from ${object('feed')} as f where f.txid = unseen.txid offset 0) as f limit $2)`,
     ),
@@ -83,17 +83,17 @@ cross join lateral (select * from ${object('feed')} as f where f.txid = unseen.t
     settleWorld: named('settle_world', `select ${object('settle_world')}()`),
     write: named(
       'write',
-      `select version, array_to_json(refused)::text from ${object('write_entries')}($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+      `select version, pg_catalog.array_to_json(refused)::text from ${object('write_entries')}($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
     ),
-    freeKeys: named('free_keys', `select array_to_json(${object('free_keys')}($1))::text`),
+    freeKeys: named('free_keys', `select pg_catalog.array_to_json(${object('free_keys')}($1))::text`),
     remove: named(
       'remove',
-      `select version, array_to_json(live)::text from ${object('remove_entries')}($1, $2)`,
+      `select version, pg_catalog.array_to_json(live)::text from ${object('remove_entries')}($1, $2)`,
     ),
     invalidate: named('invalidate', `select version from ${object('invalidate_targets')}($1, $2, $3)`),
     touch: named(
       'touch',
-      `select version, array_to_json(touched)::text from ${object('touch_entries')}($1, $2, $3, $4, $5)`,
+      `select version, pg_catalog.array_to_json(touched)::text from ${object('touch_entries')}($1, $2, $3, $4, $5)`,
     ),
     list: named(
       'list',
@@ -133,11 +133,11 @@ order by e.key limit $3`,
     prune: named('prune', `select removed, next from ${object('prune_blocks')}($1, $2, $3)`),
     acquireLeases: named(
       'acquire_leases',
-      `select ${object('acquire_lease')}(asked.key, $2, $3) from unnest($1::text[]) as asked (key)`,
+      `select ${object('acquire_lease')}(asked.key, $2, $3) from pg_catalog.unnest($1::text[]) as asked (key)`,
     ),
     releaseLeases: named(
       'release_leases',
-      `select ${object('release_lease')}(asked.key, $2) from unnest($1::text[]) as asked (key)`,
+      `select ${object('release_lease')}(asked.key, $2) from pg_catalog.unnest($1::text[]) as asked (key)`,
     ),
   }
 }

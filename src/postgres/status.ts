@@ -93,7 +93,7 @@ export async function readStatus(driver: Driver, names: Names): Promise<StoreSta
 }
 
 const millisecondsSince = (time: string): string =>
-  `(extract(epoch from clock_timestamp() - ${time}) * 1000)::bigint`
+  `(date_part('epoch', clock_timestamp() - ${time}) * 1000::float8)::bigint`
 
 const transactionsSince = (snapshot: string): string =>
   `pg_snapshot_xmax(pg_current_snapshot())::text::bigint - pg_snapshot_xmax(${snapshot})::text::bigint`
@@ -113,7 +113,7 @@ peers as (
   where a.datname = current_database() and starts_with(a.application_name, 'postgres-cache') and a.pid <> pg_backend_pid()
 ),
 world as (
-  select json_build_object(
+  select pg_catalog.json_build_object(
     'world', s.world,
     'worldIsSettled', coalesce((s.system_identifier, s.database_oid, s.entries_oid, s.timeline)
       = (p.system_identifier, p.database_oid, p.entries_oid, p.timeline), false),
@@ -130,12 +130,12 @@ world as (
   ) as state
   from ${object('state')} as s, ${object('place')}() as p
 )
-select json_build_object(
+select pg_catalog.json_build_object(
   'database', current_database(),
   'server', current_setting('server_version'),
   'at', to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
-  'tables', (select json_agg(t) from tables as t),
-  'usage', (select json_build_object('entries', round(c.entries), 'bytes', round(c.bytes)) from ${object('usage')}() as c),
+  'tables', (select pg_catalog.json_agg(t) from tables as t),
+  'usage', (select pg_catalog.json_build_object('entries', round(c.entries), 'bytes', round(c.bytes)) from ${object('usage')}() as c),
   'expiredEntries', (select e.count from expired as e where e.is_exact),
   'updates', u.n_tup_upd,
   'hotUpdates', u.n_tup_hot_upd,

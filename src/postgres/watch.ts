@@ -42,7 +42,7 @@ export class Watches {
 
   async list(): Promise<WatchedTable[]> {
     const rows = await this.#driver.query(
-      unnamed(`select table_name, array_to_json(keys)::text, array_to_json(tags)::text, hints, array_to_json(unwatched_partitions)::text
+      unnamed(`select table_name, pg_catalog.array_to_json(keys)::text, pg_catalog.array_to_json(tags)::text, hints, pg_catalog.array_to_json(unwatched_partitions)::text
 from ${this.#names.object('watches')}()`),
     )
     return rows.map(([table, keys, tags, hints, unwatched]) => ({
