@@ -1,5 +1,7 @@
 // The schema without a cache: what deployments, migration tools and the command line call.
 
+import { CacheError } from './core/errors.ts'
+import { assertIdentifier } from './core/identifier.ts'
 import type { CacheOptions, ResolvedOptions } from './options.ts'
 import { resolveOptions } from './options.ts'
 import { Driver } from './postgres/driver.ts'
@@ -17,6 +19,7 @@ import {
 } from './postgres/migrate.ts'
 import { createNames, type Names } from './postgres/names.ts'
 import { createPool, type ManagedPool } from './postgres/pool.ts'
+import { type Roles, rolesSql } from './postgres/rights.ts'
 import { createStatements } from './postgres/statements.ts'
 import { readStatus, type StoreStatus } from './postgres/status.ts'
 import { Sweeper } from './postgres/sweeper.ts'
@@ -95,4 +98,18 @@ export function pruneStore(given: CacheOptions): Promise<number> {
 export function renderMigrations(given: CacheOptions): string {
   const options = resolveOptions(given)
   return migrationSql(createNames({ schema: options.schema, prefix: options.schemaPrefix }), options)
+}
+
+/** The SQL of two roles: one that owns and migrates the schema, one that uses it. */
+export function renderRoles(given: CacheOptions, roles: Partial<Roles> = {}): string {
+  const { schema, schemaPrefix: prefix } = resolveOptions(given)
+  const { owner = 'postgres_cache_owner', application = 'postgres_cache_application' } = roles
+  assertIdentifier(owner, 'owner')
+  assertIdentifier(application, 'application')
+  if (owner === application) {
+    throw new CacheError('invalid-option', 'Expected `owner` and `application` to be two roles, got one', {
+      option: 'application',
+    })
+  }
+  return rolesSql(createNames({ schema, prefix }), { owner, application })
 }

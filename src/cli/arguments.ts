@@ -13,6 +13,8 @@ export interface Command {
   readonly yes: boolean
   /** `status` and `doctor` for programs. */
   readonly json: boolean
+  /** `sql` of the roles, not of the schema; null: of the schema. */
+  readonly roles: { readonly owner?: string; readonly application?: string } | null
 }
 
 /** What was typed makes no sense; the message says what would. */
@@ -27,6 +29,9 @@ const OPTIONS = {
   durability: { type: 'string' },
   yes: { type: 'boolean' },
   json: { type: 'boolean' },
+  roles: { type: 'boolean' },
+  owner: { type: 'string' },
+  application: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean', short: 'v' },
 } as const
@@ -37,12 +42,16 @@ const WHERE = ['url', 'schema', 'prefix'] as const
 
 const TAKES: Readonly<Record<CommandName, readonly OptionName[]>> = {
   migrate: [...WHERE, 'channel', 'durability'],
-  sql: ['schema', 'prefix', 'channel', 'durability'],
+  sql: ['schema', 'prefix', 'channel', 'durability', 'roles', 'owner', 'application'],
   status: [...WHERE, 'json'],
   doctor: [...WHERE, 'session-url', 'channel', 'json'],
   prune: WHERE,
   drop: [...WHERE, 'yes'],
 }
+
+/** `sql` is about one or the other. */
+const OF_THE_SCHEMA: ReadonlySet<OptionName> = new Set(['channel', 'durability'])
+const OF_THE_ROLES: ReadonlySet<OptionName> = new Set(['owner', 'application'])
 
 // Nobody waits at a terminal for what takes longer, and counting may take longer than a cache should wait.
 const QUERY_TIMEOUT = '10s'
@@ -50,8 +59,8 @@ const QUERY_TIMEOUT = '10s'
 export function parseArguments(args: readonly string[], environment: NodeJS.ProcessEnv): Command {
   const { values, positionals } = parse(args)
   const { yes = false, json = false } = values
-  if (values.help === true) return { name: 'help', options: {}, yes, json }
-  if (values.version === true) return { name: 'version', options: {}, yes, json }
+  if (values.help === true) return { name: 'help', options: {}, yes, json, roles: null }
+  if (values.version === true) return { name: 'version', options: {}, yes, json, roles: null }
 
   const [name, ...extra] = positionals
   if (name === undefined) throw new UsageError('no command given; see postgres-cache --help')
@@ -59,6 +68,10 @@ export function parseArguments(args: readonly string[], environment: NodeJS.Proc
   if (extra.length > 0) throw new UsageError(`unexpected argument '${extra.join(' ')}'`)
   for (const given of Object.keys(values) as OptionName[]) {
     if (!TAKES[name].includes(given)) throw new UsageError(`${name} takes no --${given}`)
+    if (values.roles === true && OF_THE_SCHEMA.has(given))
+      throw new UsageError(`sql --roles takes no --${given}`)
+    if (values.roles !== true && OF_THE_ROLES.has(given))
+      throw new UsageError(`--${given} is for sql --roles`)
   }
 
   const options = {
@@ -71,7 +84,12 @@ export function parseArguments(args: readonly string[], environment: NodeJS.Proc
     durability: values.durability as CacheOptions['durability'],
     queryTimeout: QUERY_TIMEOUT,
   } as const
-  return { name, options, yes, json }
+  const { owner, application } = values
+  const roles = {
+    ...(owner !== undefined && { owner }),
+    ...(application !== undefined && { application }),
+  }
+  return { name, options, yes, json, roles: values.roles === true ? roles : null }
 }
 
 function parse(

@@ -11,6 +11,7 @@ import {
   readStoreStatus,
   removeSchema,
   renderMigrations,
+  renderRoles,
 } from '../schema.ts'
 import { type Command, type CommandName, UsageError } from './arguments.ts'
 import { confirm } from './confirm.ts'
@@ -49,8 +50,8 @@ async function migrate({ options }: Command): Promise<number> {
   return print(`upgraded ${nameOf(options)} from version ${before} to ${version}`)
 }
 
-async function sql({ options }: Command): Promise<number> {
-  process.stdout.write(renderMigrations(options))
+async function sql({ options, roles }: Command): Promise<number> {
+  process.stdout.write(roles === null ? renderMigrations(options) : renderRoles(options, roles))
   return 0
 }
 

@@ -114,7 +114,10 @@ function judgeSchema(store: StoreStatus | CacheError, { mayInstall }: Surroundin
 
 function judgeRights(store: StoreStatus | CacheError, { role, missingRights }: Surroundings): Judged {
   if (missingRights.length > 0)
-    return problem(`${role} lacks ${missingRights.join(', ')}`, 'grant them: "Rights" in docs/operations.md')
+    return problem(
+      `${role} lacks ${missingRights.join(', ')}`,
+      'run what `postgres-cache sql --roles` prints: "Rights" in docs/operations.md',
+    )
   if ('code' in store && store.code === 'schema-missing') return good('nothing to have rights on yet')
   return good(`${role} may do all that a cache does`)
 }

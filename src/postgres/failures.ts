@@ -39,7 +39,7 @@ const ADVICE: Partial<Record<CacheErrorCode, string>> = {
   'too-many-connections':
     "the server has no connection left: lower `pool.max`, set `notifications: 'poll'` to do without the session connection, or raise max_connections",
   'permission-denied':
-    'the role lacks a right: run `npx postgres-cache migrate` as a role that may create schemas in this database, or have its owner grant the rights that `npx postgres-cache sql` needs',
+    'the role lacks a right: run `npx postgres-cache migrate` as a role that may create schemas in this database, or give it the rights that `npx postgres-cache sql --roles` grants',
   'schema-missing': 'the schema is not installed here: run `npx postgres-cache migrate`',
   'read-only': 'the server is a standby or refuses writes: connect to the primary',
   locked: 'another transaction holds the row: retry, and keep transactions that write entries short',

@@ -7,6 +7,7 @@ import type { Driver, Row } from './driver.ts'
 import { sqlStateOf, toCacheError } from './failures.ts'
 import { MIGRATIONS, type Migration } from './migrations.generated.ts'
 import { type Names, renderSql } from './names.ts'
+import { FUNCTION_NAMES, IS_OURS, RELATION_NAMES } from './objects.ts'
 
 export interface SchemaSettings {
   readonly notifyChannel: string
@@ -129,6 +130,8 @@ async function applyMissing(
 }
 
 const PREAMBLE = `
+-- Views, defaults and signatures are bound here: to nothing that somebody has put into another schema.
+set local search_path = pg_catalog, pg_temp;
 do $$
 begin
   -- CREATE SCHEMA IF NOT EXISTS asks for the right even where the schema exists.
@@ -192,7 +195,7 @@ export async function dropSchema(driver: Driver, names: Names): Promise<void> {
     await driver.transaction(async (query) => {
       await query('select pg_advisory_xact_lock($1, 0)', [names.loadClass])
       for (const text of dropCommands(
-        await query(OWN_OBJECTS, [names.schema, names.prefix, OBJECT_NAMES]),
+        await query(OWN_OBJECTS, [names.schema, names.prefix, RELATION_NAMES, FUNCTION_NAMES]),
         names,
       ))
         await query(text)
@@ -208,28 +211,13 @@ export async function dropSchema(driver: Driver, names: Names): Promise<void> {
   }
 }
 
-// Relations and functions are found by exact name, so that a cache with a longer prefix in the same schema stays. Functions may be overloaded:
-// only ours pin this search_path.
-const OBJECT_NAMES = [
-  ...new Set(
-    MIGRATIONS.flatMap(({ sql }) =>
-      [
-        ...sql.matchAll(
-          /create (?:\{\{persistence\}\} |unlogged )?(?:table|view|sequence|function) \{\{([a-z_]+)\}\}/g,
-        ),
-      ].map((match) => match[1] as string),
-    ),
-  ),
-  'migrations',
-]
-
+// By exact name, so that a cache with a longer prefix in the same schema stays.
 const OWN_OBJECTS = `
 select c.relkind::text, c.relname::text from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
 where n.nspname = $1 and c.relkind in ('r', 'v', 'S') and c.relname in (select $2 || name from unnest($3::text[]) as name)
 union all
 select 'f', p.oid::regprocedure::text from pg_proc as p join pg_namespace as n on n.oid = p.pronamespace
-where n.nspname = $1 and p.proname in (select $2 || name from unnest($3::text[]) as name)
-  and 'search_path=pg_catalog, pg_temp' = any (p.proconfig)`
+where n.nspname = $1 and p.proname in (select $2 || name from unnest($4::text[]) as name) and ${IS_OURS}`
 
 function dropCommands(objects: Row[], names: Names): string[] {
   const byKind = (kind: string): string[] =>

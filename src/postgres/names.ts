@@ -36,7 +36,7 @@ export function renderSql(sql: string, names: Names, durability: 'unlogged' | 'l
   // Before any name is filled in: a name may hold what ends a function body. Comments stay as they are: a name may hold
   // what ends a line.
   return sql
-    .replaceAll('$$', () => bodyDelimiter(names))
+    .replaceAll('$$', () => bodyDelimiter(names.address))
     .replace(
       /--.*|'\{\{(?<quoted>[a-z_]+)\}\}'|\{\{(?:(?<kind>name|literal):)?(?<bare>[a-z_]+)\}\}/g,
       (match, quoted: string | undefined, kind: string | undefined, bare: string | undefined) => {
@@ -55,9 +55,9 @@ function fill(placeholder: string, names: Names, durability: 'unlogged' | 'logge
   return names.object(placeholder)
 }
 
-// A schema may be called `a$$b`: its name must not end a function body.
-function bodyDelimiter({ address }: Names): string {
+/** For a body with these names in it. A schema may be called `a$$b`: its name must not end the body. */
+export function bodyDelimiter(names: string): string {
   let delimiter = '$body$'
-  for (let i = 0; address.includes(delimiter.slice(1, -1)); i++) delimiter = `$body${i}$`
+  for (let i = 0; names.includes(delimiter.slice(1, -1)); i++) delimiter = `$body${i}$`
   return delimiter
 }

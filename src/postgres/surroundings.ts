@@ -3,13 +3,15 @@
 import { quoteLiteral } from '../core/identifier.ts'
 import type { Driver } from './driver.ts'
 import type { Names } from './names.ts'
+import { IS_OURS } from './objects.ts'
+import { RIGHTS, USED_FUNCTIONS } from './rights.ts'
 
 export interface Surroundings {
   /** As server_version_num. */
   readonly server: number
   readonly inRecovery: boolean
   readonly role: string
-  /** To create the schema. */
+  /** To create the schema, or what is in it. */
   readonly mayInstall: boolean
   /** What the role may not do with objects that are there, as "insert on entries". */
   readonly missingRights: readonly string[]
@@ -37,7 +39,7 @@ export async function readSurroundings(driver: Driver, names: Names): Promise<Su
 
 /** Milliseconds since 1970. */
 export async function readClock(driver: Driver): Promise<number> {
-  const text = 'select extract(epoch from clock_timestamp()) * 1000'
+  const text = `select date_part('epoch', clock_timestamp()) * 1000::float8`
   const [row] = await driver.query({ name: '', text })
   return Number(row?.[0])
 }
@@ -45,27 +47,34 @@ export async function readClock(driver: Driver): Promise<number> {
 const look = ({ schema, prefix }: Names): string => `
 with
 objects as (
-  select c.oid, c.relname, c.relkind
-  from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
-  where n.nspname = ${quoteLiteral(schema)} and starts_with(c.relname, ${quoteLiteral(prefix)}) and c.relkind in ('r', 'S')
+  select c.oid, c.relname, c.relkind, o.rights
+  from pg_class as c
+  join pg_namespace as n on n.oid = c.relnamespace
+  join (values ${Object.entries(RIGHTS).map(describeRights).join(', ')}) as o (name, rights)
+    on c.relname::text = ${quoteLiteral(prefix)}::text || o.name
+  where n.nspname = ${quoteLiteral(schema)}
 ),
 missing as (
-  select 'usage on schema ' || n.nspname as what from pg_namespace as n
+  select 'usage on schema ' || n.nspname::text as what from pg_namespace as n
   where n.nspname = ${quoteLiteral(schema)} and not has_schema_privilege(n.oid, 'usage')
   union all
-  select r.name || ' on ' || o.relname
-  from objects as o cross join unnest(array['select', 'insert', 'update', 'delete']) as r (name)
-  where case o.relkind when 'r' then not has_table_privilege(o.oid, r.name) end
+  select r.name || ' on ' || o.relname::text
+  from objects as o cross join pg_catalog.unnest(o.rights) as r (name)
+  where case o.relkind when 'S' then not has_sequence_privilege(o.oid, r.name) else not has_table_privilege(o.oid, r.name) end
   union all
-  select 'usage on ' || o.relname from objects as o
-  where case o.relkind when 'S' then not has_sequence_privilege(o.oid, 'usage') end
+  select 'execute on ' || p.proname::text from pg_proc as p join pg_namespace as n on n.oid = p.pronamespace
+  where n.nspname = ${quoteLiteral(schema)} and ${IS_OURS} and not has_function_privilege(p.oid, 'execute')
+    and p.proname in (${USED_FUNCTIONS.map((name) => quoteLiteral(prefix + name)).join(', ')})
 )
-select json_build_object(
+select pg_catalog.json_build_object(
   'server', current_setting('server_version_num')::integer,
   'inRecovery', pg_is_in_recovery(),
   'role', current_user,
-  'mayInstall', has_database_privilege(current_database(), 'create'),
-  'missingRights', (select coalesce(json_agg(m.what order by m.what), '[]') from missing as m),
+  'mayInstall', coalesce(
+    (select has_schema_privilege(n.oid, 'create') from pg_namespace as n where n.nspname = ${quoteLiteral(schema)}),
+    has_database_privilege(current_database(), 'create')
+  ),
+  'missingRights', (select coalesce(pg_catalog.json_agg(m.what order by m.what), '[]') from missing as m),
   'isReadOnly', current_setting('transaction_read_only')::boolean,
   'isolation', current_setting('default_transaction_isolation'),
   'hasFsync', current_setting('fsync')::boolean,
@@ -79,8 +88,12 @@ select json_build_object(
   'pendingPreparedTransactions', (select count(*) from pg_prepared_xacts as p where p.database = current_database()),
   'notificationQueueUsage', pg_notification_queue_usage(),
   'idleTransactions', (
-    select coalesce(json_agg(json_build_object('pid', a.pid, 'application', a.application_name) order by a.pid), '[]')
+    select coalesce(pg_catalog.json_agg(pg_catalog.json_build_object('pid', a.pid, 'application', a.application_name) order by a.pid), '[]')
     from pg_stat_activity as a
     where a.state like 'idle in transaction%' and a.state_change < clock_timestamp() - interval '1 minute'
   )
 )::text`
+
+function describeRights([name, rights]: [string, readonly string[]]): string {
+  return `(${quoteLiteral(name)}, ${quoteLiteral(`{${rights.join()}}`)}::text[])`
+}

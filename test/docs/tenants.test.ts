@@ -4,12 +4,11 @@ import { randomBytes } from 'node:crypto'
 import { Client } from 'pg'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { type CacheOptions, PostgresCache } from '../../src/index.ts'
+import { renderRoles } from '../../src/schema.ts'
 import { createDatabase } from '../database.ts'
 import { atEndOfFile } from '../end-of-file.ts'
-import { blocksOf, readPage } from './markdown.ts'
 
-const database = await createDatabase()
-const grants = blocksOf(readPage('docs/security.md')).find(({ language }) => language === 'sql')?.code ?? ''
+const database = await createDatabase({ asApplication: false })
 
 interface Tenant {
   readonly options: CacheOptions & { schema: string }
@@ -18,11 +17,13 @@ interface Tenant {
 
 async function createTenant(): Promise<Tenant> {
   const schema = `tenant_${randomBytes(4).toString('hex')}`
+  const [owner] = await database.query<{ name: string }>('select current_user as name')
   await PostgresCache.migrate({ connectionString: database.url, schema, notifyChannel: schema })
-  await database.query(grants.replaceAll(/\btenant\b|\bpostgres_cache\b/g, schema))
+  await database.admin.query(renderRoles({ schema }, { owner: owner?.name ?? '', application: schema }))
+  await database.query(`alter role ${schema} password 'secret'`)
   const url = new URL(database.url)
   url.username = schema
-  url.password = encodeURIComponent('change me')
+  url.password = 'secret'
   const options = { connectionString: url.href, schema, notifyChannel: schema, migrate: false }
   const cache = new PostgresCache(options)
   atEndOfFile(async () => {
