@@ -1,18 +1,24 @@
 // A fresh, empty database for each test file, which must leave no session of ours behind in it.
-// With TEST_ROLE=application it is not empty: the cache is installed there, and its address is that of a role which owns
-// nothing and has the rights that docs/operations.md grants. Only files that need no ownership can run so.
+// With TEST_ROLE=application it is not empty: the cache is installed there by its owner, and the address is that of a role which owns nothing
+// and has the rights that `postgres-cache sql --roles` gives.
 
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Client, type QueryResultRow } from 'pg'
 import { inject } from 'vitest'
-import { blocksOf, readPage } from './docs/markdown.ts'
+import type { CacheOptions } from '../src/index.ts'
 import { atEndOfFile } from './end-of-file.ts'
+import { type CacheRoles, createRoles, dropRoles, installFor } from './roles.ts'
 
 export interface TestDatabase extends AsyncDisposable {
   readonly name: string
+  /** Of who uses the cache. */
   readonly url: string
-  /** A connection of the tests' own to the database. */
+  /** Of who may install, migrate and drop. Without TEST_ROLE it is the same. */
+  readonly ownerUrl: string
+  /** Installs a cache as its owner, for the use of `url`. Only those with another schema or prefix need it. */
+  readonly install: (options?: CacheOptions) => Promise<void>
+  /** A connection of the tests' own to the database, as a superuser. */
   readonly admin: Client
   /** Runs a statement on `admin` and resolves to its rows. */
   readonly query: <Row extends QueryResultRow>(sql: string, params?: readonly unknown[]) => Promise<Row[]>
@@ -26,52 +32,50 @@ const APPLICATION_NAME = 'postgres-cache'
 const LEAVE_PATIENCE_MS = 2_000
 const POLL_MS = 10
 
-/** Lives until the test file ends or it is disposed of. */
-export async function createDatabase(): Promise<TestDatabase> {
+/** Lives until the test file ends or it is disposed of. With `isInstalled: false` there is no cache in it in any case. */
+export async function createDatabase({
+  isInstalled = true,
+  asApplication = RUNS_AS_APPLICATION,
+} = {}): Promise<TestDatabase> {
   const name = inject('databasePrefix') + randomBytes(4).toString('hex')
   await onServer(`create database "${name}" template template0`)
-  const ownerUrl = withDatabase(inject('serverUrl'), name)
-  const admin = new Client({ connectionString: ownerUrl, application_name: 'test' })
+  const adminUrl = withDatabase(inject('serverUrl'), name)
+  const admin = new Client({ connectionString: adminUrl, application_name: 'test' })
   await admin.connect()
-  const url = RUNS_AS_APPLICATION ? await installFor(name, ownerUrl, admin) : ownerUrl
+
+  const roles = asApplication ? await createRoles(admin, adminUrl) : null
+  const install = (options: CacheOptions = {}): Promise<void> =>
+    roles === null ? migrate(adminUrl, options) : installFor(roles, admin, options)
+  if (roles !== null && isInstalled) await install()
 
   let dropped: Promise<void> | undefined
-  const drop = (): Promise<void> => (dropped ??= dropDatabase(name, admin))
+  const drop = (): Promise<void> => (dropped ??= dropDatabase(name, admin, roles))
   // Whoever dropped it has been told of the sessions left.
   atEndOfFile(async () => {
     if (!dropped) await drop()
   })
   return {
     name,
-    url,
     admin,
     query: async (sql, params = []) => (await admin.query(sql, [...params])).rows,
+    url: roles?.application.url ?? adminUrl,
+    ownerUrl: roles?.owner.url ?? adminUrl,
+    install,
     drop,
     [Symbol.asyncDispose]: drop,
   }
 }
 
-/** Resolves to the address for a role of the database's own name. */
-async function installFor(role: string, ownerUrl: string, admin: Client): Promise<string> {
-  // Not before: tests without this role may have to prepare what is imported.
-  const { PostgresCache } = await import('../src/index.ts')
-  await PostgresCache.migrate({ connectionString: ownerUrl })
-  const grants = blocksOf(readPage('docs/operations.md')).find(({ code }) =>
-    code.includes('create role app '),
-  )
-  if (grants === undefined) throw new Error('docs/operations.md grants nothing to a role app')
-  await admin.query(grants.code.replaceAll(/\bapp\b/g, `"${role}"`))
-  const url = new URL(ownerUrl)
-  url.username = role
-  url.password = encodeURIComponent('change me')
-  return url.href
+async function migrate(connectionString: string, options: CacheOptions): Promise<void> {
+  const { migrateSchema } = await import('../src/schema.ts')
+  await migrateSchema({ ...options, connectionString })
 }
 
-async function dropDatabase(name: string, admin: Client): Promise<void> {
+async function dropDatabase(name: string, admin: Client, roles: CacheRoles | null): Promise<void> {
   const leaked = await sessionsLeft(admin)
   await admin.end()
   await onServer(`drop database "${name}" with (force)`)
-  if (RUNS_AS_APPLICATION) await onServer(`drop role "${name}"`)
+  if (roles !== null) await dropRoles(roles, onServer)
   if (leaked.length > 0) {
     throw new Error(`sessions left behind (${leaked.length}):\n${leaked.map(describeSession).join('\n')}`)
   }

@@ -1,4 +1,4 @@
-// A role of a test's own, which may use everything that the tests' own role owns, and what the test says of it.
+// A role of a test's own, which may use everything that the role of the database's address may, and what the test says of it.
 
 import { randomBytes } from 'node:crypto'
 import type { TestDatabase } from './database.ts'
@@ -16,8 +16,10 @@ export async function createRole(
   { attributes = '', isOwner = true }: { attributes?: string; isOwner?: boolean } = {},
 ): Promise<LimitedRole> {
   const name = `${database}_${randomBytes(2).toString('hex')}`
+  const { username } = new URL(databaseUrl)
+  const user = username === '' ? 'current_user' : `'${username}'`
   await query(`create role "${name}" login password 'secret' ${attributes}`)
-  if (isOwner) await query(`do $$ begin execute format('grant %I to %I', current_user, '${name}'); end $$`)
+  if (isOwner) await query(`do $$ begin execute format('grant %I to %I', ${user}, '${name}'); end $$`)
   if (isOwner) await query(`grant create on database "${database}" to "${name}"`)
   const url = new URL(databaseUrl)
   url.username = name

@@ -20,13 +20,13 @@ export default async function setup(project: TestProject): Promise<() => Promise
   project.provide('databasePrefix', databasePrefix)
 
   return async () => {
-    await dropDatabases(postgres.url, databasePrefix)
+    await dropLeftOvers(postgres.url, databasePrefix)
     await postgres.stop()
   }
 }
 
 /** Test files drop their own; this is for those whose process ended before it came to that. */
-async function dropDatabases(serverUrl: string, prefix: string): Promise<void> {
+async function dropLeftOvers(serverUrl: string, prefix: string): Promise<void> {
   const client = new Client(serverUrl)
   await client.connect()
   const left = await client.query<{ datname: string }>(
@@ -34,5 +34,10 @@ async function dropDatabases(serverUrl: string, prefix: string): Promise<void> {
     [prefix],
   )
   for (const { datname } of left.rows) await client.query(`drop database "${datname}" with (force)`)
+  const roles = await client.query<{ rolname: string }>(
+    'select rolname from pg_roles where starts_with(rolname, $1)',
+    [prefix],
+  )
+  for (const { rolname } of roles.rows) await client.query(`drop role "${rolname}"`)
   await client.end()
 }

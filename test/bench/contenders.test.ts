@@ -39,7 +39,7 @@ const check = (contender: Contender, ...others: Contender[]): Promise<unknown> =
 describe('the contenders on PostgreSQL', () => {
   let database: TestDatabase
   beforeAll(async () => {
-    database = await createDatabase()
+    database = await createDatabase({ isInstalled: false })
   })
   const opened: Contender[] = []
   afterAll(async () => {
@@ -50,7 +50,7 @@ describe('the contenders on PostgreSQL', () => {
     '%s passes the check of correctness',
     async (name) => {
       const create = await infoOf(name).load()
-      const clients = [1, 2].map(() => create({ url: database.url, schema: SCHEMA }))
+      const clients = [1, 2].map(() => create({ url: database.ownerUrl, schema: SCHEMA }))
       opened.push(...clients)
       for (const client of clients) await client.connect()
 

@@ -12,7 +12,6 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { PostgresCache } from '../../src/index.ts'
 import { createDatabase } from '../database.ts'
 import { atEndOfFile } from '../end-of-file.ts'
 import { type Block, blocksOf, readPage, readPages } from './markdown.ts'
@@ -20,7 +19,6 @@ import { type Block, blocksOf, readPage, readPages } from './markdown.ts'
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 
 const PRELUDE = `
-import { PostgresCache } from 'postgres-cache'
 export interface User { id: number; name: string }
 export const cache = new PostgresCache({ connectionString: process.env.DATABASE_URL })
 export const loadUser = async (id: number): Promise<User> => ({ id, name: 'Ava' })
@@ -101,7 +99,7 @@ describe('the SQL of the documentation', () => {
     'runs: %s',
     async (_, block) => {
       await using database = await createDatabase()
-      await PostgresCache.migrate({ connectionString: database.url })
+      await database.install()
       const results = await database.admin.query(`begin;\n${block.code}\n;rollback`)
       expect(results).toContainEqual(expect.objectContaining({ command: 'ROLLBACK' }))
     },

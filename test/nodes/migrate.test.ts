@@ -3,12 +3,12 @@ import { PostgresCache } from '../../src/index.ts'
 import { createDatabase } from '../database.ts'
 import { group, NodeProcess } from './node-process.ts'
 
-const database = await createDatabase()
+const database = await createDatabase({ isInstalled: false })
 
 it('twenty processes that migrate at once all succeed, and migrate once', async () => {
   const nodes = await NodeProcess.startMany(20)
   await using _ = group(nodes)
-  const options = { connectionString: database.url, pool: { max: 1 }, queryTimeout: '20s' as const }
+  const options = { connectionString: database.ownerUrl, pool: { max: 1 }, queryTimeout: '20s' as const }
   // Half of them on purpose, half by their first use.
   const outcomes = await Promise.all(
     nodes.map((node, i) => (i % 2 === 0 ? node.run('migrate', options) : node.run('firstUse', options))),

@@ -4,7 +4,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { Client } from 'pg'
 import { afterAll, describe, expect, it } from 'vitest'
-import { PostgresCache } from '../../src/index.ts'
 import { createDatabase, type TestDatabase } from '../database.ts'
 
 const WORLD = '(select s.world::text from postgres_cache.state as s)'
@@ -73,7 +72,7 @@ class Duel {
   /** With `without`, that function does not lock the row first. */
   static async open({ without }: { without?: string } = {}): Promise<Duel> {
     const database = await createDatabase()
-    await PostgresCache.migrate({ connectionString: database.url })
+    await database.install()
     await database.query('select postgres_cache.settle_world()')
     if (without !== undefined) await removeLock(database, without)
     const duel = new Duel(database)

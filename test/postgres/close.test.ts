@@ -6,7 +6,7 @@ import { Latch } from '../latch.ts'
 
 const database = await createDatabase()
 const connectionString = database.url
-await PostgresCache.migrate({ connectionString })
+await database.install()
 
 const sessions = (): Promise<unknown[]> =>
   database.query(

@@ -8,7 +8,7 @@ import { createDatabase } from '../database.ts'
 import { atEndOfFile } from '../end-of-file.ts'
 import { held } from '../held.ts'
 
-const { url: connectionString, query } = await createDatabase()
+const { url: connectionString, query, install } = await createDatabase()
 const [old, young] = [Buffer.alloc(32, 1), Buffer.alloc(32, 2)]
 const open = (options: CacheOptions): PostgresCache => {
   const cache = new PostgresCache({ connectionString, ...options })
@@ -133,6 +133,7 @@ describe('keys', () => {
       `update postgres_cache.entries set bytes = (select bytes from postgres_cache.entries where key = 'user:1') where key = 'user:2'`,
     )
     expect(await secret.get('user:2', { fresh: true })).toBeUndefined()
+    await install({ schema: 'tenant' })
     const tenant = open({ schema: 'tenant', codec: encrypted({ keys: { old }, current: 'old' }) })
     await tenant.set('user:1', 'own')
     expect(await tenant.get('user:1', { fresh: true })).toBe('own')

@@ -5,7 +5,7 @@ import { createRole } from '../limited-role.ts'
 import { nextEvent } from '../next-event.ts'
 
 const database = await createDatabase()
-await PostgresCache.migrate({ connectionString: database.url })
+await database.install()
 
 const TELLS_WHAT_TO_CHANGE = /pool\.max.*notifications: 'poll'.*max_connections/
 
@@ -97,6 +97,7 @@ describe('a pool of the caller’s', () => {
         '-c search_path=nowhere -c bytea_output=escape -c intervalstyle=iso_8601 -c datestyle=German -c standard_conforming_strings=off -c extra_float_digits=-5 -c default_transaction_isolation=serializable',
     })
     try {
+      await database.install({ schemaPrefix: 'odd\\' })
       await using cache = new PostgresCache({ pool, schemaPrefix: 'odd\\' })
       await cache.set('bytes', Buffer.from([0, 92, 255]), { ttl: 90_061_001, tags: ['a\\b'] })
       await cache.set('text', { a: '\\' })

@@ -118,6 +118,7 @@ describe('a trace', () => {
 
 describe('outcomes', () => {
   it('are told to channels of their names, of all caches of the process', async () => {
+    await database.install({ schemaPrefix: 'other_' })
     await using other = new PostgresCache({ connectionString: database.url, schemaPrefix: 'other_' })
     const heard: unknown[] = []
     const hear = (message: unknown): void => void heard.push(message)

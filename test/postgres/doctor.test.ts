@@ -38,7 +38,7 @@ function heldBack(ms: number): Transform {
 
 async function installed(): Promise<TestDatabase> {
   const database = await createDatabase()
-  await PostgresCache.migrate({ connectionString: database.url })
+  await database.install()
   return database
 }
 
@@ -57,14 +57,14 @@ describe('doctor', () => {
   })
 
   it('changes nothing, and says how to begin where nothing is installed', async () => {
-    const database = await createDatabase()
-    const { code, of } = await diagnose(database.url)
+    const database = await createDatabase({ isInstalled: false })
+    const { code, of } = await diagnose(database.ownerUrl)
     expect(code).toBe(0)
     expect(of('schema')).toMatchObject({
       verdict: 'warning',
       advice: expect.stringContaining('postgres-cache migrate'),
     })
-    expect(await PostgresCache.schemaVersion({ connectionString: database.url })).toBe(0)
+    expect(await PostgresCache.schemaVersion({ connectionString: database.ownerUrl })).toBe(0)
   })
 
   it('names the rights that a role lacks', async () => {

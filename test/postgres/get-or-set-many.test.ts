@@ -80,6 +80,7 @@ describe('getOrSetMany', () => {
   it.each(['listen', 'poll'] as const)(
     'reads and writes with one statement each, not one for each key: %s',
     async (notifications) => {
+      await database.install({ schemaPrefix: `${notifications}_` })
       const { pool, sent } = countingPool()
       await using own = new PostgresCache({ pool, notifications, schemaPrefix: `${notifications}_` })
       await own.get('warm')

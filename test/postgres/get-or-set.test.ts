@@ -88,6 +88,7 @@ describe('getOrSet', () => {
   })
 
   it('gives each of its callers a value of its own', async () => {
+    await database.install({ schemaPrefix: 'own_' })
     await using frozen = new PostgresCache({ connectionString, schemaPrefix: 'own_' })
     await frozen.getOrSet('shared', () => ({ list: [1] }))
     const [one, two] = await Promise.all([

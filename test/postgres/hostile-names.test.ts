@@ -14,8 +14,9 @@ const SCHEMA_RUNS = 8
 const WATCH_RUNS = 30
 const PATIENCE_MS = 120_000
 
-const database = await createDatabase()
-const connectionString = database.url
+// As the owner, who is no superuser.
+const database = await createDatabase({ isInstalled: false })
+const connectionString = database.ownerUrl
 const options = { connectionString, queryTimeout: '20s' } as const
 await database.query('create table canary (id integer)')
 await database.query('insert into canary values (1)')

@@ -5,12 +5,20 @@ import { type CacheOptions, PostgresCache } from '../../src/index.ts'
 import { createDatabase } from '../database.ts'
 import { createRole } from '../limited-role.ts'
 
-const database = await createDatabase()
-const connectionString = database.url
+// As the owner, who is no superuser.
+const database = await createDatabase({ isInstalled: false })
+const connectionString = database.ownerUrl
 const options: CacheOptions = { connectionString }
 const LATEST = await PostgresCache.migrate(options)
 
 beforeEach(() => database.query('drop schema if exists postgres_cache cascade'))
+
+async function runAs(url: string, sql: string): Promise<void> {
+  const client = new Client(url)
+  await client.connect()
+  await client.query(sql)
+  await client.end()
+}
 
 /** How a cache fares that is made with these options. */
 async function connects(given: CacheOptions): Promise<string> {
@@ -60,8 +68,7 @@ describe('migrate', () => {
   })
 
   it('leaves nothing behind where it fails', async () => {
-    await database.query('create schema postgres_cache')
-    await database.query('create table postgres_cache.feed ()')
+    await runAs(connectionString, 'create schema postgres_cache; create table postgres_cache.feed ()')
     await expect(PostgresCache.migrate(options)).rejects.toMatchObject({ code: 'query-failed' })
     const left = await database.query(
       `select relname from pg_class where relnamespace = 'postgres_cache'::regnamespace`,
@@ -198,14 +205,16 @@ describe('migrationSql', () => {
     'creates what migrate creates, with %o',
     async (settings) => {
       await PostgresCache.migrate({ ...options, ...settings })
-      await using other = await createDatabase()
-      await other.query(PostgresCache.migrationSql(settings))
-      expect(await PostgresCache.schemaIsCurrent({ connectionString: other.url, ...settings })).toBe(true)
-      expect(await connects({ connectionString: other.url, ...settings })).toBe('connected')
+      await using other = await createDatabase({ isInstalled: false })
+      await runAs(other.ownerUrl, PostgresCache.migrationSql(settings))
+      expect(await PostgresCache.schemaIsCurrent({ connectionString: other.ownerUrl, ...settings })).toBe(
+        true,
+      )
+      expect(await connects({ connectionString: other.ownerUrl, ...settings })).toBe('connected')
 
       const described = await Promise.all(
-        [database, other].map(async ({ url }) => {
-          const client = new Client(url)
+        [database, other].map(async ({ ownerUrl }) => {
+          const client = new Client(ownerUrl)
           await client.connect()
           const description = await describeSchema(client, 'postgres_cache')
           await client.end()

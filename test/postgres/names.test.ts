@@ -6,8 +6,9 @@ import { collect } from '../collect.ts'
 import { createDatabase } from '../database.ts'
 import { nextEvent } from '../next-event.ts'
 
-const database = await createDatabase()
-const connectionString = database.url
+// As the owner, who is no superuser.
+const database = await createDatabase({ isInstalled: false })
+const connectionString = database.ownerUrl
 
 await database.query('create table source (id integer)')
 

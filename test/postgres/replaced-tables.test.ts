@@ -70,8 +70,8 @@ describe.skipIf(!HAS_OWN_SERVERS)('after a crash of the server', () => {
 
 describe('a new world', () => {
   it('keeps what is written first, although others ended while it began', async () => {
-    const { url: connectionString, query } = await createDatabase()
-    await PostgresCache.migrate({ connectionString })
+    const { url: connectionString, query, install } = await createDatabase()
+    await install()
     await using blocking = await connectTo(connectionString)
     await using settling = await connectTo(connectionString)
     await blocking.query('begin')
@@ -113,8 +113,14 @@ describe('a new world', () => {
 describe('when a database is replaced by a copy of itself', () => {
   it('nothing of the copy is served', async () => {
     const { query, ...elsewhere } = await createDatabase()
+    await elsewhere.install()
     const name = `${elsewhere.name}_replaced`
-    await query(`create database "${name}"`)
+    await expect
+      .poll(() =>
+        query('select from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()'),
+      )
+      .toEqual([])
+    await query(`create database "${name}" template "${elsewhere.name}"`)
     const address = new URL(elsewhere.url)
     address.pathname = `/${name}`
     const connectionString = address.href

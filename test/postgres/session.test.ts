@@ -10,7 +10,7 @@ import { nextEvent } from '../next-event.ts'
 
 const database = await createDatabase()
 const connectionString = database.url
-await PostgresCache.migrate({ connectionString })
+await database.install()
 
 const other = new PostgresCache({ connectionString, local: false })
 afterAll(() => other.close())

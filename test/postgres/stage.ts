@@ -2,7 +2,6 @@
 // source row after every step: whoever took a snapshot at that moment would see it, however late.
 
 import { Client } from 'pg'
-import { PostgresCache } from '../../src/index.ts'
 import { createDatabase, type TestDatabase } from '../database.ts'
 import { describeSchedule, type Schedule, type Step } from './schedules.ts'
 
@@ -54,7 +53,7 @@ export class Stage implements AsyncDisposable {
 
   static async open({ prepare, begin }: StageOptions = {}): Promise<Stage> {
     const database = await createDatabase()
-    await PostgresCache.migrate({ connectionString: database.url })
+    await database.install()
     await database.query('select postgres_cache.settle_world()')
     await database.query('create table source (key text primary key, value text not null)')
     // A wait that ends in a refusal is as good when it is short.

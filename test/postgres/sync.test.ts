@@ -7,7 +7,7 @@ import { Follower } from './follower.ts'
 
 const database = await createDatabase()
 const connectionString = database.url
-await PostgresCache.migrate({ connectionString })
+await database.install()
 await database.query('select postgres_cache.settle_world()')
 
 const clients = Array.from({ length: 6 }, () => new Client(connectionString))

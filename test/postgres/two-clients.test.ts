@@ -13,7 +13,7 @@ const MAX_COMMANDS = 60
 const SEED = Number(process.env['FAST_CHECK_SEED'] ?? Date.now() % 2 ** 31)
 
 const database = await createDatabase()
-await PostgresCache.migrate({ connectionString: database.url })
+await database.install()
 
 describe.each<[string, CacheOptions, CacheOptions]>([
   ['both listen', {}, {}],
