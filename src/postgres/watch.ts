@@ -73,7 +73,7 @@ function explain(error: unknown, table: string): unknown {
   const state = sqlStateOf(error) ?? ''
   const detail = error instanceof Error ? error.message : String(error)
   if (state === '42501') {
-    const message = `watching ${table} needs its owner, or \`grant trigger on ${table} to <role>\` (${detail})`
+    const message = `watching ${table} needs its owner, who alone may change or end a watch, or \`grant trigger on ${table} to <role>\` (${detail})`
     return new CacheError('permission-denied', message, { cause: error })
   }
   if (state === '42P01' || WRONG_PATTERN.has(state)) {

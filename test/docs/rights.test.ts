@@ -7,6 +7,7 @@ import { PostgresCache } from '../../src/index.ts'
 import { toCacheError } from '../../src/postgres/failures.ts'
 import { RIGHTS } from '../../src/postgres/rights.ts'
 import { atEndOfFile } from '../end-of-file.ts'
+import { runAs } from '../run-as.ts'
 import { runCommand } from '../run-command.ts'
 import { createEmpty, migrate, setUp, use } from './role-set-up.ts'
 
@@ -25,26 +26,12 @@ async function failureOfAll(connectionString: string): Promise<string | undefine
     await polling.delete('leased')
     // Leases that fail are done without.
     const lease = `'key', '${randomUUID()}'`
-    await runSql(connectionString, `select postgres_cache.acquire_lease(${lease}, 1000)`)
-    await runSql(connectionString, `select postgres_cache.release_lease(${lease})`)
-    await runSql(connectionString, `select postgres_cache.get('a')`)
+    await runAs(connectionString, `select postgres_cache.acquire_lease(${lease}, 1000)`)
+    await runAs(connectionString, `select postgres_cache.release_lease(${lease})`)
+    await runAs(connectionString, `select postgres_cache.get('a')`)
   }
-  await Promise.race([failed, work()]).catch((error: Error & { code?: string }) =>
-    codes.push(error.code ?? error.message),
-  )
+  await Promise.race([failed, work()]).catch((error: Error) => codes.push(toCacheError(error, 'use').code))
   return codes[0]
-}
-
-async function runSql(connectionString: string, sql: string): Promise<void> {
-  const client = new Client(connectionString)
-  await client.connect()
-  try {
-    await client.query(sql)
-  } catch (error) {
-    throw toCacheError(error, 'get')
-  } finally {
-    await client.end()
-  }
 }
 
 describe('the application', () => {

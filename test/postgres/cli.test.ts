@@ -1,23 +1,16 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
-import { Client } from 'pg'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { PostgresCache } from '../../src/index.ts'
 import type { StoreStatus } from '../../src/schema.ts'
 import { createDatabase } from '../database.ts'
+import { runAs } from '../run-as.ts'
 import { COMMAND, type Outcome, runCommand } from '../run-command.ts'
 
 // As the owner, who is no superuser.
 const database = await createDatabase({ isInstalled: false })
 const connectionString = database.ownerUrl
-
-async function asOwner(sql: string): Promise<void> {
-  const client = new Client(connectionString)
-  await client.connect()
-  await client.query(sql)
-  await client.end()
-}
 
 const run = (...args: string[]): Promise<Outcome> => runCommand({ DATABASE_URL: connectionString }, ...args)
 
@@ -94,7 +87,7 @@ describe('sql', () => {
 
   it('installs the schema when a migration tool runs it', async () => {
     const { stdout } = await run('sql')
-    await asOwner(stdout)
+    await runAs(connectionString, stdout)
     expect(await PostgresCache.schemaIsCurrent({ connectionString })).toBe(true)
   })
 })
@@ -232,10 +225,13 @@ describe('drop', () => {
 
 describe('drop, in a schema that others use,', () => {
   it('leaves what is not ours, even a function of the same name', async () => {
-    await asOwner(`
+    await runAs(
+      connectionString,
+      `
       create schema shared;
       create type shared.colour as enum ('red');
-      create function shared.get(a integer) returns integer language sql return a`)
+      create function shared.get(a integer) returns integer language sql return a`,
+    )
     await run('migrate', '--schema', 'shared')
     expect(await run('drop', '--yes', '--schema', 'shared')).toMatchObject({ code: 0 })
     expect(await database.query("select shared.get(1), 'red'::shared.colour as colour")).toEqual([

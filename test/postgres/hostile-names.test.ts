@@ -8,6 +8,7 @@ import { quoteIdentifier } from '../../src/core/identifier.ts'
 import { removeSchema } from '../../src/schema.ts'
 import { collect } from '../collect.ts'
 import { createDatabase } from '../database.ts'
+import { runAs } from '../run-as.ts'
 
 const KEY_RUNS = 60
 const SCHEMA_RUNS = 8
@@ -195,12 +196,12 @@ describe('hostile names', () => {
         // As text of SQL: no such table, or none at all.
         await expect(cache.watch(table, { tags: ['row'] })).rejects.toMatchObject({ name: 'CacheError' })
         const quoted = quoteIdentifier(table)
-        await database.query(`create table ${quoted} (${quoteIdentifier(column)} text)`)
+        await runAs(connectionString, `create table ${quoted} (${quoteIdentifier(column)} text)`)
         try {
           await watchColumn(quoted, column, value)
         } finally {
           // What is left behind would be there for the next run.
-          await database.query(`drop table ${quoted}`)
+          await runAs(connectionString, `drop table ${quoted}`)
         }
       }
       const watchColumn = async (quoted: string, column: string, value: string): Promise<void> => {

@@ -4,6 +4,7 @@ import { describeSchema } from '../../scripts/schema-catalog.ts'
 import { type CacheOptions, PostgresCache } from '../../src/index.ts'
 import { createDatabase } from '../database.ts'
 import { createRole } from '../limited-role.ts'
+import { runAs } from '../run-as.ts'
 
 // As the owner, who is no superuser.
 const database = await createDatabase({ isInstalled: false })
@@ -12,13 +13,6 @@ const options: CacheOptions = { connectionString }
 const LATEST = await PostgresCache.migrate(options)
 
 beforeEach(() => database.query('drop schema if exists postgres_cache cascade'))
-
-async function runAs(url: string, sql: string): Promise<void> {
-  const client = new Client(url)
-  await client.connect()
-  await client.query(sql)
-  await client.end()
-}
 
 /** How a cache fares that is made with these options. */
 async function connects(given: CacheOptions): Promise<string> {

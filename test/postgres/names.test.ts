@@ -1,16 +1,16 @@
-import { Client } from 'pg'
 import { describe, expect, it } from 'vitest'
 import { type CacheOptions, PostgresCache } from '../../src/index.ts'
 import { removeSchema } from '../../src/schema.ts'
 import { collect } from '../collect.ts'
 import { createDatabase } from '../database.ts'
 import { nextEvent } from '../next-event.ts'
+import { runAs } from '../run-as.ts'
 
 // As the owner, who is no superuser.
 const database = await createDatabase({ isInstalled: false })
 const connectionString = database.ownerUrl
 
-await database.query('create table source (id integer)')
+await runAs(connectionString, 'create table source (id integer)')
 
 const HOSTILE: Record<string, string> = {
   quotes: `it's "quoted"`,
@@ -33,17 +33,6 @@ async function objectsIn(schema: string): Promise<string[]> {
     [schema],
   )
   return rows.map(({ name }) => name)
-}
-
-/** On a connection of its own: what fails within a transaction block leaves it open. */
-async function runAlone(sql: string): Promise<void> {
-  const client = new Client(connectionString)
-  await client.connect()
-  try {
-    await client.query(sql)
-  } finally {
-    await client.end()
-  }
 }
 
 /** Every kind of statement that the library sends. */
@@ -94,7 +83,7 @@ describe.each(Object.entries(HOSTILE))('a name with %s', (_, name) => {
 
   it('may be in the SQL for migration tools', async () => {
     const options = { connectionString, schema: name, notifyChannel: name, queryTimeout: '20s' } as const
-    await runAlone(PostgresCache.migrationSql(options))
+    await runAs(connectionString, PostgresCache.migrationSql(options))
     await using cache = new PostgresCache({ ...options, migrate: false, notifications: 'poll' })
     await cache.set('a', 1)
     expect(await cache.get('a', { fresh: true })).toBe(1)

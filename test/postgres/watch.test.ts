@@ -3,6 +3,7 @@ import { afterAll, beforeEach, describe, expect, it } from 'vitest'
 import { PostgresCache } from '../../src/index.ts'
 import { readStoreStatus } from '../../src/schema.ts'
 import { createDatabase } from '../database.ts'
+import { runAs } from '../run-as.ts'
 
 const database = await createDatabase()
 const connectionString = database.url
@@ -10,12 +11,15 @@ const cache = new PostgresCache({ connectionString })
 await cache.connect()
 afterAll(() => cache.close())
 
-await database.query(`
+await runAs(
+  connectionString,
+  `
   create type kind as enum ('red', 'blue');
   create table "Order Lines" (id integer primary key, "Org Id" uuid, kind kind, note text, at timestamptz default now());
   create table orgs (id integer primary key);
   create table users (id bigint primary key, org_id integer references orgs on delete cascade, name varchar(20), active boolean default true)
-`)
+`,
+)
 beforeEach(async () => {
   await database.query('delete from orgs; delete from users; delete from "Order Lines"')
   await cache.clear()
@@ -137,12 +141,15 @@ describe('a watched table', () => {
   })
 
   it('whose column is renamed invalidates too much rather than failing its writers', async () => {
-    await database.query('create table renamed (id integer)')
+    await runAs(connectionString, 'create table renamed (id integer)')
     await cache.watch('renamed', { keys: ['r:{id}'] })
     await cache.set('r:9', 1)
-    await database.query('alter table renamed rename column id to number; insert into renamed values (1)')
+    await runAs(
+      connectionString,
+      'alter table renamed rename column id to number; insert into renamed values (1)',
+    )
     expect(await cache.get('r:9', { fresh: true })).toBeUndefined()
-    await database.query('drop table renamed')
+    await runAs(connectionString, 'drop table renamed')
   })
 
   it('forgets what was cached before it was watched, once', async () => {
@@ -156,9 +163,12 @@ describe('a watched table', () => {
   })
 
   it('hears of partitions named directly; later ones are listed as unwatched', async () => {
-    await database.query(`
+    await runAs(
+      connectionString,
+      `
       create table parted (id integer, part text) partition by list (part);
-      create table parted_a partition of parted for values in ('a')`)
+      create table parted_a partition of parted for values in ('a')`,
+    )
     await cache.watch('parted', { keys: ['parted:{id}'] })
     await cache.setMany([
       ['parted:1', 1],
@@ -167,7 +177,7 @@ describe('a watched table', () => {
     await database.query(`insert into parted_a values (1, 'a'); insert into parted values (2, 'a')`)
     expect(await cache.getMany(['parted:1', 'parted:2'], { fresh: true })).toEqual([undefined, undefined])
 
-    await database.query(`create table parted_b partition of parted for values in ('b')`)
+    await runAs(connectionString, `create table parted_b partition of parted for values in ('b')`)
     const find = async (): Promise<unknown> =>
       (await cache.watches()).find(({ table }) => table === 'public.parted')
     expect(await find()).toMatchObject({ unwatchedPartitions: ['public.parted_b'] })
@@ -178,11 +188,14 @@ describe('a watched table', () => {
 
 describe('status', () => {
   it('shows what is watched, and partitions that are not', async () => {
-    await database.query(`
+    await runAs(
+      connectionString,
+      `
       create table late (id integer, part text) partition by list (part);
-      create table late_a partition of late for values in ('a')`)
+      create table late_a partition of late for values in ('a')`,
+    )
     await cache.watch('late', { keys: ['late:{id}'] })
-    await database.query(`create table late_b partition of late for values in ('b')`)
+    await runAs(connectionString, `create table late_b partition of late for values in ('b')`)
     const { watches } = await readStoreStatus({ connectionString })
     expect(watches).toContainEqual(
       expect.objectContaining({ table: 'public.late', unwatchedPartitions: ['public.late_b'] }),
