@@ -39,14 +39,17 @@ const deadlocks = async (): Promise<number> => {
   return row?.deadlocks ?? 0
 }
 
-/** How often somebody was seen waiting for another's transaction until the work is done. */
+/**
+ * How often somebody was seen waiting for another's transaction until the work is done. Commits that notify go one by one, by a lock on no database at
+ * all, and wait for nothing else meanwhile.
+ */
 async function countWaits(work: Promise<unknown>): Promise<number> {
   let waits = 0
   const finished = new AbortController()
   const done = work.finally(() => finished.abort())
   while (!finished.signal.aborted) {
     const rows = await database.query(
-      `select from pg_locks where not granted and locktype <> 'extend'
+      `select from pg_locks where not granted and locktype <> 'extend' and (classid, objid) is distinct from ('pg_database'::regclass, 0)
        and pid in (select pid from pg_stat_activity where datname = current_database())`,
     )
     waits += rows.length
