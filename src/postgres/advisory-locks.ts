@@ -17,16 +17,19 @@ const MAX_LOCKS = 32
 
 const TRY_LOCKS = statement(
   'try_locks',
-  'select pg_try_advisory_lock($1, hash)::text from unnest($2::integer[]) as hash',
+  'select pg_try_advisory_lock($1, hash)::text from pg_catalog.unnest($2::integer[]) as hash',
 )
-const UNLOCK = statement('unlock', 'select pg_advisory_unlock($1, hash) from unnest($2::integer[]) as hash')
+const UNLOCK = statement(
+  'unlock',
+  'select pg_advisory_unlock($1, hash) from pg_catalog.unnest($2::integer[]) as hash',
+)
 // Only an asker holds this lock exclusively, and only for the length of one statement: waiting for it is waiting for microseconds.
 const ENLIST = statement('enlist', 'select pg_advisory_lock_shared($1, $2)')
 const DELIST = statement('delist', 'select pg_advisory_unlock_shared($1, $2)')
 // The exclusive lock is refused while anybody is enlisted; granted, it ends with the statement.
 const SIGNAL = statement(
   'signal',
-  `select pg_notify($1, payload) from unnest($2::text[], $4::integer[]) as released (payload, hash)
+  `select pg_notify($1, payload) from pg_catalog.unnest($2::text[], $4::integer[]) as released (payload, hash)
 where not pg_try_advisory_xact_lock($3, hash)`,
 )
 

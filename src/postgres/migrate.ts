@@ -214,10 +214,10 @@ export async function dropSchema(driver: Driver, names: Names): Promise<void> {
 // By exact name, so that a cache with a longer prefix in the same schema stays.
 const OWN_OBJECTS = `
 select c.relkind::text, c.relname::text from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
-where n.nspname = $1 and c.relkind in ('r', 'v', 'S') and c.relname in (select $2 || name from unnest($3::text[]) as name)
+where n.nspname = $1 and c.relkind in ('r', 'v', 'S') and c.relname in (select $2 || name from pg_catalog.unnest($3::text[]) as name)
 union all
 select 'f', p.oid::regprocedure::text from pg_proc as p join pg_namespace as n on n.oid = p.pronamespace
-where n.nspname = $1 and p.proname in (select $2 || name from unnest($4::text[]) as name) and ${IS_OURS}`
+where n.nspname = $1 and p.proname in (select $2 || name from pg_catalog.unnest($4::text[]) as name) and ${IS_OURS}`
 
 function dropCommands(objects: Row[], names: Names): string[] {
   const byKind = (kind: string): string[] =>

@@ -227,9 +227,10 @@ describe('the feed owns up to a gap', () => {
   it('when more has changed than one read returns', async () => {
     const follower = await Follower.begin(pooled)
     const append = (rows: number): Promise<unknown> =>
-      first.query(`insert into postgres_cache.feed (keys) select array['many'] from generate_series(1, $1)`, [
-        rows,
-      ])
+      database.query(
+        `insert into postgres_cache.feed (keys) select array['many'] from generate_series(1, $1)`,
+        [rows],
+      )
     await append(9_999)
     expect(await follower.hear()).toHaveLength(9_999)
     await append(10_000)
@@ -312,7 +313,7 @@ describe('sync()', () => {
     const { cache } = await holding(['a', 'b'])
     await using _ = cache
     const flushed = nextEvent(cache, 'flushed')
-    await first.query(
+    await database.query(
       `insert into postgres_cache.feed (keys) select array['x'] from generate_series(1, 10000)`,
     )
     await cache.sync()
