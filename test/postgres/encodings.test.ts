@@ -8,10 +8,12 @@ interface Elsewhere extends AsyncDisposable {
   readonly connectionString: string
 }
 
-async function createBeside({ name, url, query }: TestDatabase, how: string): Promise<Elsewhere> {
+/** Belongs to the owner, who installs there. */
+async function createBeside({ name, ownerUrl, query }: TestDatabase, how: string): Promise<Elsewhere> {
   const beside = `${name}_beside`
+  const address = new URL(ownerUrl)
   await query(`create database "${beside}" template template0 ${how}`)
-  const address = new URL(url)
+  if (address.username !== '') await query(`alter database "${beside}" owner to "${address.username}"`)
   address.pathname = `/${beside}`
   return {
     connectionString: address.href,
