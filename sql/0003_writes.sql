@@ -29,7 +29,7 @@ $$;
 create function {{settle_world}}() returns text
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
-set lock_timeout = '500ms' -- below deadlock_timeout: who gives up in a deadlock must not be a caller's transaction
+set lock_timeout = '5s'
 as $$
 declare
   v_place record := {{place}}();

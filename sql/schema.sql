@@ -1021,7 +1021,7 @@ CREATE OR REPLACE FUNCTION postgres_cache.settle_world()
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
- SET lock_timeout TO '500ms'
+ SET lock_timeout TO '5s'
 AS $function$
 declare
   v_place record := "postgres_cache"."place"();

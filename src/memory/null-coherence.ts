@@ -25,7 +25,7 @@ export class NullCoherence implements LocalView {
   readonly bytes = 0
   readonly leaseEnd = 0
   readonly checkPeriodMs: number = Number.POSITIVE_INFINITY
-  readonly own = NO_VERSIONS
+  readonly own: readonly (readonly Version[])[] = NO_VERSIONS
   readonly #clock: Clock
   readonly #joins: readonly Joins[]
   readonly #bypass = new Bypass()

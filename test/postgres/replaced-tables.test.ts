@@ -85,29 +85,6 @@ describe('a new world', () => {
     expect(await query(`select postgres_cache.set('first', '1') as stored`)).toEqual([{ stored: true }])
     expect(await query(`select postgres_cache.get('first') as value`)).toEqual([{ value: 1 }])
   })
-
-  it('gives up before it makes a transaction of a caller the victim of a deadlock', async () => {
-    const { url: connectionString, query } = await createDatabase()
-    await PostgresCache.migrate({ connectionString })
-    await using caller = await connectTo(connectionString)
-    await using settling = await connectTo(connectionString)
-    await caller.query('begin')
-    await caller.query(`select postgres_cache.get('key')`)
-    const settled = settling.query('select postgres_cache.settle_world()').then(
-      () => 'settled',
-      (error: { code?: string }) => error.code,
-    )
-    // It has looked for a deadlock by then, once and for all.
-    const isWaiting = `select from pg_locks where not granted and waitstart > clock_timestamp() - interval '1.1 seconds'`
-    await expect.poll(() => query('select from pg_locks where not granted'), { interval: 5 }).toHaveLength(1)
-    await expect.poll(() => query(isWaiting), { timeout: 3_000 }).toEqual([])
-    await caller.query(`select postgres_cache.invalidate('key')`)
-    await caller.query('commit')
-    expect(await settled).toBe('55P03')
-    expect(await query('select postgres_cache.settle_world() is not null as settled')).toEqual([
-      { settled: true },
-    ])
-  })
 })
 
 describe('when a database is replaced by a copy of itself', () => {
