@@ -122,7 +122,10 @@ export class Sync {
     const { local, background, clock } = this.#options
     if (hint.kind === 'change') local.apply(hint.change)
     else if (hint.kind !== 'sync' && hint.kind !== 'unknown') return
-    const waitMs = (hint.kind === 'unknown' ? USUAL_SHUT_MS : hint.shutMs) + TRAILING_MS
+    const shutMs = hint.kind === 'unknown' ? USUAL_SHUT_MS : hint.shutMs
+    // Where writes queue, whoever listens would ask at one moment, and the writes wait behind all of them.
+    const apartMs = shutMs > USUAL_SHUT_MS ? Math.random() * shutMs : 0
+    const waitMs = shutMs + TRAILING_MS + apartMs
     this.#trailsAt = clock.monotonic() + waitMs
     if (this.#trailing === undefined) this.#trailing = background.once(waitMs, () => this.#trail())
   }
