@@ -137,8 +137,8 @@ export class Caps {
       at: performance.now(),
       shares,
       excess: ([forEntries, forBytes]) => {
-        const entriesBeyond = (shares[0] - 1 + forEntries) * (maxEntries ?? 0)
-        const bytesBeyond = (shares[1] - 1 + forBytes) * (maxBytes ?? 0)
+        const entriesBeyond = maxEntries === null ? 0 : entries - maxEntries * (1 - forEntries)
+        const bytesBeyond = maxBytes === null ? 0 : counted - maxBytes * (1 - forBytes)
         const rowsForBytes = (bytesBeyond * valued) / Math.max(valueBytes, 1)
         if (rowsForBytes > 0 && expired > valued * MIN_EXPIRED_SHARE)
           return { rows: Math.ceil(rowsForBytes), expired: true }
