@@ -150,7 +150,7 @@ export const upkeep: readonly SceneStep[] = [
   ),
   onEntry('take', `take_entry(world, '2ms', $1)`),
   onEntry('remove', 'remove_entries(world, array[$1::text])'),
-  onEntry('evict', 'evict_blocks(0, 1000000, 1000000)'),
+  onEntry('evict', 'evict_blocks(0, 1000000, 1000000, false)'),
   onEntry('prune', 'prune_blocks(0, 1000000, 1000000)'),
 ]
 
