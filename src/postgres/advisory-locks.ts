@@ -29,7 +29,7 @@ const DELIST = statement('delist', 'select pg_advisory_unlock_shared($1, $2)')
 // The exclusive lock is refused while anybody is enlisted; granted, it ends with the statement.
 const SIGNAL = statement(
   'signal',
-  `select pg_notify($1, payload) from pg_catalog.unnest($2::text[], $4::integer[]) as released (payload, hash)
+  `select pg_notify($1, payload) from rows from (pg_catalog.unnest($2::text[]), pg_catalog.unnest($4::integer[])) as released (payload, hash)
 where not pg_try_advisory_xact_lock($3, hash)`,
 )
 

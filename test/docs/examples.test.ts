@@ -19,6 +19,7 @@ import { type Block, blocksOf, readPage, readPages } from './markdown.ts'
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 
 const PRELUDE = `
+import { PostgresCache } from 'postgres-cache'
 export interface User { id: number; name: string }
 export const cache = new PostgresCache({ connectionString: process.env.DATABASE_URL })
 export const loadUser = async (id: number): Promise<User> => ({ id, name: 'Ava' })
