@@ -5,7 +5,7 @@ import { mutantModules } from './test/model/mutant-modules.ts'
 const NOT_AS_APPLICATION: Readonly<Record<string, string>> = {
   'test/{model,unit,types}/**': 'needs no server',
   'test/{architecture,embedded-postgres}.test.ts': 'needs no cache',
-  'test/package/package.test.ts': 'needs no server',
+  'test/package/{package,node-types}.test.ts': 'needs no server',
   'test/docs/{links,reference}.test.ts': 'needs no server',
   'test/docs/{rights,roles,tenants}.test.ts': 'sets up roles of its own',
   'test/nodes/harness.test.ts': 'the harness installs what it breaks, on a server of its own',
