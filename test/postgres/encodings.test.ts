@@ -21,8 +21,11 @@ async function createBeside({ name, ownerUrl, query }: TestDatabase, how: string
   }
 }
 
-it('a batch locks its rows in the order of every other kind, however the database sorts', async () => {
+// Before PostgreSQL 15 a database sorts as the operating system does, which has no other order everywhere.
+it('a batch locks its rows in the order of every other kind, however the database sorts', async ({ skip }) => {
   await using database = await createDatabase()
+  const [server] = await database.query(`select current_setting('server_version_num')::integer as version`)
+  if (server?.['version'] < 150_000) skip()
   await using icu = await createBeside(
     database,
     `locale_provider icu icu_locale 'en' locale 'C' encoding 'UTF8'`,
