@@ -209,14 +209,14 @@ export interface Cache {
   /**
    * From now on every change of the table, by whatever program, invalidates the keys and tags that the patterns name, in
    * the transaction that makes it. `{column}` stands for the old and the new value of a column. Idempotent. Needs
-   * ownership of the table or the TRIGGER right on it. `table` is SQL: `users`, `sales."Order Lines"`.
+   * ownership of the table or the TRIGGER right on it, and ownership where it was watched otherwise before. `table` is SQL: `users`, `sales."Order Lines"`.
    *
    * @example
    * await cache.watch('users', { keys: ['user:{id}'], tags: ['users', 'org:{org_id}'] })
    */
   watch(table: string, options: WatchOptions): Promise<void>
 
-  /** False: the table was not watched. */
+  /** False: the table was not watched. Needs ownership of the table. */
   unwatch(table: string): Promise<boolean>
 
   watches(): Promise<Watch[]>

@@ -22,7 +22,9 @@ async function createBeside({ name, ownerUrl, query }: TestDatabase, how: string
 }
 
 // Before PostgreSQL 15 a database sorts as the operating system does, which has no other order everywhere.
-it('a batch locks its rows in the order of every other kind, however the database sorts', async ({ skip }) => {
+it('a batch locks its rows in the order of every other kind, however the database sorts', async ({
+  skip,
+}) => {
   await using database = await createDatabase()
   const [server] = await database.query(`select current_setting('server_version_num')::integer as version`)
   if (server?.['version'] < 150_000) skip()
