@@ -162,7 +162,9 @@ export class Writer {
   }
 
   #taken({ world, version, operation, statement }: Written): void {
-    if (statement.take(operation)) this.#options.local.acknowledged(world, version)
+    const { local } = this.#options
+    // Without a local cache nothing could be lost to old news.
+    if (local.holds && statement.take(operation)) local.acknowledged(world, version)
   }
 
   // A codec that cannot decode what it encoded: the write has happened all the same, and whoever reads it hears of it.
