@@ -93,9 +93,10 @@ export class Sync {
     this.#options.local.detachAll()
   }
 
-  /** A read found no lease: after idling, or at the beginning. */
+  /** Asks where a read finds no lease, after idling, or no world. */
   wake(): void {
-    if (this.#running !== undefined || !this.#options.gate.admits || this.#leaseLeft() > 0) return
+    if (this.#world !== null && this.#leaseLeft() > 0) return
+    if (this.#running !== undefined || !this.#options.gate.admits) return
     void this.#options.background.run(() => this.#renew())
   }
 

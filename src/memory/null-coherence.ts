@@ -23,7 +23,7 @@ export class NullCoherence implements LocalView {
   readonly holds: boolean = false
   readonly size = 0
   readonly bytes = 0
-  readonly leaseEnd = 0
+  readonly leaseEnd: number = Number.POSITIVE_INFINITY
   readonly checkPeriodMs: number = Number.POSITIVE_INFINITY
   readonly own: readonly (readonly Version[])[] = NO_VERSIONS
   readonly #clock: Clock

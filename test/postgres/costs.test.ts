@@ -13,11 +13,11 @@ import { TcpProxy } from '../tcp-proxy.ts'
 class Statements {
   readonly #sent: string[] = []
 
-  /** The names, in order; syncs apart, which follow the clock and what others do. */
+  /** The names, in order. */
   async of(work: () => Promise<unknown>): Promise<string[]> {
     this.#sent.length = 0
     await work()
-    return this.#sent.filter((name) => name !== 'sync')
+    return [...this.#sent]
   }
 
   readonly ear = (): Transform => {
