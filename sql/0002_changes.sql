@@ -123,9 +123,13 @@ begin
   from replaced as o
   where o.expires_at > clock_timestamp() - interval '1 minute'
   having count(*) > 0
-  returning keys, key_prefixes, (select g.last_value from {{hint_gate}} as g) into v_keys, v_key_prefixes, v_opens;
-  -- Null: nothing was appended. hint() looks at the gate itself; that it is mostly shut is seen here without a call.
+  returning keys, key_prefixes into v_keys, v_key_prefixes;
+  if not found then
+    return null;
+  end if;
+  -- hint() looks at the gate itself; that it is mostly shut is seen here without a call. Null: it was never used.
   -- Two conditions: what holds a sub-select is run like a statement, whatever stands before it.
+  v_opens := coalesce(pg_sequence_last_value('{{hint_gate}}'::regclass), 0);
   if v_opens - (extract(epoch from clock_timestamp()) * 1000)::bigint not between 1 and 100 then
     if exists (select from replaced as o where o.expires_at > clock_timestamp()) then
       perform {{hint}}(v_keys, null, v_key_prefixes, null);

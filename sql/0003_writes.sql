@@ -122,22 +122,19 @@ $$;
 
 -- Opens a write of our own: refuses when the world is not the one the caller knows, and makes logged caches commit synchronously
 -- (asynchronous commits brought back, after a crash, what an acknowledged write had replaced).
-create function {{begin_own_write}}(p_world text) returns {{state}}
+create function {{begin_own_write}}(p_world text) returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-  v_state {{state}};
 begin
-  select s.* into v_state from {{settled_state}} as s;
-  if v_state.world::text is distinct from p_world then
+  if not exists (select from {{settled_state}} as s where s.world::text = p_world) then
     raise exception 'postgres-cache: the world has changed' using errcode = 'PCW01';
   end if;
-  -- As act(), without its call: every write comes here.
-  perform set_config('postgres_cache.act', 'write', true),
-    case when m.durability = 'logged' then set_config('synchronous_commit', 'on', true) end
-  from {{meta}} as m;
-  return v_state;
+  -- As act(), without its call. Assigned: PERFORM would run a statement.
+  p_world := set_config('postgres_cache.act', 'write', true);
+  if {{literal:durability}} = 'logged' then
+    p_world := set_config('synchronous_commit', 'on', true);
+  end if;
 end
 $$;
 
@@ -170,7 +167,8 @@ set search_path = pg_catalog, pg_temp
 set plan_cache_mode = 'force_generic_plan' -- sizes of arrays say nothing, and planning costs more than running
 as $$
 declare
-  v_state {{state}} := {{begin_own_write}}(p_world);
+  v_load_fence xid8;
+  v_trim_fence xid8;
   v_newest xid8;
   v_count bigint;
   -- The same for all rows: a call for each would cost a tenth of the statement. A snapshot from just before it is as good as its own.
@@ -180,17 +178,23 @@ declare
   v_now constant timestamptz := clock_timestamp();
   v_epoch constant float8 := extract(epoch from v_now);
 begin
+  -- As begin_own_write(), without its call. The statement that writes looks at the world itself.
   p_lock_timeout := set_config('lock_timeout', p_lock_timeout, true);
+  p_lock_timeout := set_config('postgres_cache.act', 'write', true);
+  if {{literal:durability}} = 'logged' then
+    p_lock_timeout := set_config('synchronous_commit', 'on', true);
+  end if;
 
   if p_tokens is not null then
     -- A fill needs a token younger than both fences, and is not worth writing when the log voids it already.
+    select pg_snapshot_xmax(s.load_fence), pg_snapshot_xmax(s.trim_fence) into v_load_fence, v_trim_fence from {{settled_state}} as s;
     v_newest := (select i.txid from {{invalidators}} as i order by i.txid desc limit 1);
     select coalesce(array_agg(i.key), '{}') into refused
     from unnest(p_keys, p_tags, p_tokens) as i (key, tags, token)
     where i.token is not null
       and (
-        pg_snapshot_xmax(i.token) <= pg_snapshot_xmax(v_state.load_fence)
-        or pg_snapshot_xmax(i.token) <= pg_snapshot_xmax(v_state.trim_fence)
+        pg_snapshot_xmax(i.token) <= v_load_fence
+        or pg_snapshot_xmax(i.token) <= v_trim_fence
         or pg_snapshot_xmin(i.token) <= v_newest
         and (
           {{is_voided}}('k' || i.key, i.token)
@@ -208,8 +212,13 @@ begin
     to_timestamp(v_epoch + i.fresh_ms / 1000),
     to_timestamp(v_epoch + coalesce(i.keep_ms, i.fresh_ms) / 1000),
     case when i.token is null then 's' else 'f' end, i.key, coalesce(i.token, v_as_of), i.codec, i.tags::text[], i.value, i.bytes
-  from unnest(p_keys, p_values, p_bytes, p_codecs, p_tags, p_fresh_ms, p_keep_ms, p_tokens)
-    as i (key, value, bytes, codec, tags, fresh_ms, keep_ms, token)
+  from (select from {{settled_state}} as s where s.world::text = p_world) as known
+  -- Side by side in a select list they come one by one; in FROM each list is stored away first.
+  cross join (
+    select unnest(p_keys) as key, unnest(p_values) as value, unnest(p_bytes) as bytes, unnest(p_codecs) as codec, unnest(p_tags) as tags,
+      unnest(p_fresh_ms) as fresh_ms, unnest(p_keep_ms) as keep_ms, unnest(p_tokens) as token
+    offset 0
+  ) as i
   where refused is null or i.key <> all (refused)
   order by i.key collate "C" -- as the column sorts, and so every other batch
   on conflict (key) do update
@@ -234,6 +243,7 @@ begin
   version := v_xid::text;
   refused := null;
   if v_count < cardinality(p_keys) then
+    perform {{begin_own_write}}(p_world); -- refuses another world
     refused := array(
       select k from unnest(p_keys) as k where not exists (select from {{entries}} as e where e.key = k and e.written_by = v_xid)
     );

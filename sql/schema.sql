@@ -184,22 +184,19 @@ end
 $function$;
 
 CREATE OR REPLACE FUNCTION postgres_cache.begin_own_write(p_world text)
- RETURNS postgres_cache.state
+ RETURNS void
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
-declare
-  v_state "postgres_cache"."state";
 begin
-  select s.* into v_state from "postgres_cache"."settled_state" as s;
-  if v_state.world::text is distinct from p_world then
+  if not exists (select from "postgres_cache"."settled_state" as s where s.world::text = p_world) then
     raise exception 'postgres-cache: the world has changed' using errcode = 'PCW01';
   end if;
-  -- As act(), without its call: every write comes here.
-  perform set_config('postgres_cache.act', 'write', true),
-    case when m.durability = 'logged' then set_config('synchronous_commit', 'on', true) end
-  from "postgres_cache"."meta" as m;
-  return v_state;
+  -- As act(), without its call. Assigned: PERFORM would run a statement.
+  p_world := set_config('postgres_cache.act', 'write', true);
+  if 'unlogged' = 'logged' then
+    p_world := set_config('synchronous_commit', 'on', true);
+  end if;
 end
 $function$;
 
@@ -404,9 +401,13 @@ begin
   from replaced as o
   where o.expires_at > clock_timestamp() - interval '1 minute'
   having count(*) > 0
-  returning keys, key_prefixes, (select g.last_value from "postgres_cache"."hint_gate" as g) into v_keys, v_key_prefixes, v_opens;
-  -- Null: nothing was appended. hint() looks at the gate itself; that it is mostly shut is seen here without a call.
+  returning keys, key_prefixes into v_keys, v_key_prefixes;
+  if not found then
+    return null;
+  end if;
+  -- hint() looks at the gate itself; that it is mostly shut is seen here without a call. Null: it was never used.
   -- Two conditions: what holds a sub-select is run like a statement, whatever stands before it.
+  v_opens := coalesce(pg_sequence_last_value('"postgres_cache"."hint_gate"'::regclass), 0);
   if v_opens - (extract(epoch from clock_timestamp()) * 1000)::bigint not between 1 and 100 then
     if exists (select from replaced as o where o.expires_at > clock_timestamp()) then
       perform "postgres_cache"."hint"(v_keys, null, v_key_prefixes, null);
@@ -1503,7 +1504,8 @@ CREATE OR REPLACE FUNCTION postgres_cache.write_entries(p_world text, p_lock_tim
  SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 declare
-  v_state "postgres_cache"."state" := "postgres_cache"."begin_own_write"(p_world);
+  v_load_fence xid8;
+  v_trim_fence xid8;
   v_newest xid8;
   v_count bigint;
   -- The same for all rows: a call for each would cost a tenth of the statement. A snapshot from just before it is as good as its own.
@@ -1513,17 +1515,23 @@ declare
   v_now constant timestamptz := clock_timestamp();
   v_epoch constant float8 := extract(epoch from v_now);
 begin
+  -- As begin_own_write(), without its call. The statement that writes looks at the world itself.
   p_lock_timeout := set_config('lock_timeout', p_lock_timeout, true);
+  p_lock_timeout := set_config('postgres_cache.act', 'write', true);
+  if 'unlogged' = 'logged' then
+    p_lock_timeout := set_config('synchronous_commit', 'on', true);
+  end if;
 
   if p_tokens is not null then
     -- A fill needs a token younger than both fences, and is not worth writing when the log voids it already.
+    select pg_snapshot_xmax(s.load_fence), pg_snapshot_xmax(s.trim_fence) into v_load_fence, v_trim_fence from "postgres_cache"."settled_state" as s;
     v_newest := (select i.txid from "postgres_cache"."invalidators" as i order by i.txid desc limit 1);
     select coalesce(array_agg(i.key), '{}') into refused
     from unnest(p_keys, p_tags, p_tokens) as i (key, tags, token)
     where i.token is not null
       and (
-        pg_snapshot_xmax(i.token) <= pg_snapshot_xmax(v_state.load_fence)
-        or pg_snapshot_xmax(i.token) <= pg_snapshot_xmax(v_state.trim_fence)
+        pg_snapshot_xmax(i.token) <= v_load_fence
+        or pg_snapshot_xmax(i.token) <= v_trim_fence
         or pg_snapshot_xmin(i.token) <= v_newest
         and (
           "postgres_cache"."is_voided"('k' || i.key, i.token)
@@ -1541,8 +1549,13 @@ begin
     to_timestamp(v_epoch + i.fresh_ms / 1000),
     to_timestamp(v_epoch + coalesce(i.keep_ms, i.fresh_ms) / 1000),
     case when i.token is null then 's' else 'f' end, i.key, coalesce(i.token, v_as_of), i.codec, i.tags::text[], i.value, i.bytes
-  from unnest(p_keys, p_values, p_bytes, p_codecs, p_tags, p_fresh_ms, p_keep_ms, p_tokens)
-    as i (key, value, bytes, codec, tags, fresh_ms, keep_ms, token)
+  from (select from "postgres_cache"."settled_state" as s where s.world::text = p_world) as known
+  -- Side by side in a select list they come one by one; in FROM each list is stored away first.
+  cross join (
+    select unnest(p_keys) as key, unnest(p_values) as value, unnest(p_bytes) as bytes, unnest(p_codecs) as codec, unnest(p_tags) as tags,
+      unnest(p_fresh_ms) as fresh_ms, unnest(p_keep_ms) as keep_ms, unnest(p_tokens) as token
+    offset 0
+  ) as i
   where refused is null or i.key <> all (refused)
   order by i.key collate "C" -- as the column sorts, and so every other batch
   on conflict (key) do update
@@ -1567,6 +1580,7 @@ begin
   version := v_xid::text;
   refused := null;
   if v_count < cardinality(p_keys) then
+    perform "postgres_cache"."begin_own_write"(p_world); -- refuses another world
     refused := array(
       select k from unnest(p_keys) as k where not exists (select from "postgres_cache"."entries" as e where e.key = k and e.written_by = v_xid)
     );

@@ -145,6 +145,7 @@ export class Connection {
   async disconnect(): Promise<void> {
     await this.#connecting?.catch(() => {})
     await this.#session?.close()
+    this.#parts.driver.close()
     await this.#parts.pool.close()
   }
 

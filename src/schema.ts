@@ -42,11 +42,13 @@ export async function withSchema<T>(
   const options = resolveOptions(given)
   const names = createNames({ schema: options.schema, prefix: options.schemaPrefix })
   const pool = createPool(options.pool, options.queryTimeoutMs, () => {})
+  const driver = new Driver(pool, options)
   try {
-    return await work({ driver: new Driver(pool, options), names, options, pool })
+    return await work({ driver, names, options, pool })
   } catch (error) {
     throw toCacheError(error, operation)
   } finally {
+    driver.close()
     await pool.close()
   }
 }

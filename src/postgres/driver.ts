@@ -1,8 +1,10 @@
 // How we talk to Postgres: one statement at a time on a connection of a pool, with a deadline, as raw text rows.
-// It does not retry and knows no SQL of the store. The types are the part of pg that is used; a type test proves that pg fits.
+// It does not retry and knows no SQL of the store.
 
+import { Connections, type DriverClient, type DriverPool, type PoolConnection } from './connections.ts'
+import { Deadlines } from './deadlines.ts'
 import { StatementTimeout, sqlStateOf } from './failures.ts'
-import { type QueryCallback, RawQuery } from './raw-query.ts'
+import { RawQuery } from './raw-query.ts'
 
 /** Name and text of a statement that is built once. */
 export interface Statement {
@@ -11,21 +13,6 @@ export interface Statement {
 }
 
 export type Row = readonly (string | null)[]
-
-export interface DriverClient {
-  /**
-   * With a callback: pg's promises keep every result reachable until two collections later, which cost a third of the
-   * throughput of batched reads (114 against 135 thousand keys a second; Node 20, pg 8.23, 2 cores, 2026-11-22).
-   */
-  query(statement: { text: string; values?: unknown[] }, callback: QueryCallback): void
-  on(event: 'error', listener: (error: Error) => void): unknown
-  off(event: 'error', listener: (error: Error) => void): unknown
-  release(error?: Error | boolean): void
-}
-
-export interface DriverPool {
-  connect(): Promise<DriverClient>
-}
 
 export interface DriverOptions {
   readonly queryTimeoutMs: number
@@ -43,17 +30,14 @@ const RAW_TYPES = {
 }
 
 export class Driver {
-  readonly #pool: DriverPool
-  readonly #timeoutMs: number
-  /** When each connection was first used, counted in retirements. */
-  readonly #firstUsed = new WeakMap<DriverClient, number>()
-  #retirements = 0
+  readonly #deadlines: Deadlines
+  readonly #connections: Connections
   #prepare: boolean
   #ownTransactions = false
 
   constructor(pool: DriverPool, { queryTimeoutMs, prepare }: DriverOptions) {
-    this.#pool = pool
-    this.#timeoutMs = queryTimeoutMs
+    this.#deadlines = new Deadlines(queryTimeoutMs)
+    this.#connections = new Connections(pool, this.#deadlines)
     this.#prepare = prepare
   }
 
@@ -70,7 +54,13 @@ export class Driver {
    * again.
    */
   retireConnections(): void {
-    this.#retirements++
+    this.#connections.retire()
+  }
+
+  /** Gives back every connection that no statement is under way on, and from now on the others after theirs. */
+  close(): void {
+    this.#connections.close()
+    this.#deadlines.close()
   }
 
   async query(statement: Statement, values: unknown[] = []): Promise<Row[]> {
@@ -89,81 +79,54 @@ export class Driver {
   async transaction<T>(
     work: (query: (text: string, values?: unknown[]) => Promise<Row[]>) => Promise<T>,
   ): Promise<T> {
-    const client = await this.#connect()
+    const connection = await this.#connections.take()
     const query = (text: string, values: unknown[] = []): Promise<Row[]> =>
-      send(client, request({ name: '', text }, values, false), null)
-    let failed = true
+      send(connection.client, request({ name: '', text }, values, false), null)
+    let isUsable = false
     try {
       await query(BEGIN)
       const result = await work(query)
       await query(COMMIT)
-      failed = false
+      isUsable = true
       return result
     } finally {
-      giveBack(client, failed)
+      connection.release(isUsable)
     }
   }
 
   async #run(statement: Statement, values: unknown[]): Promise<Row[]> {
-    const client = await this.#connect()
-    let failed = false
+    const connection = await this.#connections.take()
+    const sent =
+      this.#prepare && connection.takesRaw
+        ? new RawQuery(statement, values)
+        : request(statement, values, this.#prepare)
+    let isUsable = true
     try {
-      const sent =
-        this.#prepare && RawQuery.suits(client)
-          ? new RawQuery(statement, values)
-          : request(statement, values, this.#prepare)
-      if (!this.#ownTransactions) return await send(client, sent, this.#timeoutMs)
-      await send(client, { text: BEGIN }, this.#timeoutMs)
-      const rows = await send(client, sent, this.#timeoutMs)
-      await send(client, { text: COMMIT }, this.#timeoutMs)
+      if (!this.#ownTransactions) return await this.#send(connection, sent)
+      await this.#send(connection, { text: BEGIN })
+      const rows = await this.#send(connection, sent)
+      await this.#send(connection, { text: COMMIT })
       return rows
     } catch (error) {
       // A statement that the server refused leaves a usable connection, unless it left a transaction open.
-      failed = sqlStateOf(error) === undefined || this.#ownTransactions
+      isUsable = sqlStateOf(error) !== undefined && !this.#ownTransactions
       throw error
     } finally {
-      giveBack(client, failed)
+      this.#connections.giveBack(connection, isUsable)
     }
   }
 
-  #connect(): Promise<DriverClient> {
+  #send({ client }: PoolConnection, statement: Request): Promise<Row[]> {
     return new Promise((resolve, reject) => {
-      let isLate = false
-      const timer = setTimeout(() => {
-        isLate = true
-        reject(new StatementTimeout(this.#timeoutMs))
-      }, this.#timeoutMs)
-      const settle = (client: DriverClient): void => {
-        clearTimeout(timer)
-        if (isLate) return client.release()
-        if (this.#isRetired(client)) {
-          client.release(true)
-          return resolve(this.#connect())
-        }
-        client.on('error', toldByStatement)
-        resolve(client)
-      }
-      this.#pool.connect().then(settle, (error: unknown) => {
-        clearTimeout(timer)
-        reject(error)
+      const deadline = this.#deadlines.begin(() => reject(new StatementTimeout(this.#deadlines.ms)))
+      client.query(statement, (error, result) => {
+        this.#deadlines.end(deadline)
+        // pg passes null where its types promise an error.
+        if (error as Error | null) reject(error)
+        else resolve(result.rows as Row[])
       })
     })
   }
-
-  #isRetired(client: DriverClient): boolean {
-    const firstUsed = this.#firstUsed.get(client)
-    if (firstUsed === undefined) this.#firstUsed.set(client, this.#retirements)
-    return firstUsed !== undefined && firstUsed < this.#retirements
-  }
-}
-
-// A connection that breaks under a statement fails the statement and emits an event besides, which would end the
-// process: pool and client leave it to whoever has checked the client out.
-function toldByStatement(): void {}
-
-function giveBack(client: DriverClient, failed: boolean): void {
-  client.off('error', toldByStatement)
-  client.release(failed)
 }
 
 const BEGIN = 'begin isolation level read committed'

@@ -43,7 +43,8 @@ export function renderSql(sql: string, names: Names, durability: 'unlogged' | 'l
         if (quoted !== undefined) return quoteLiteral(fill(quoted, names, durability))
         if (bare === undefined) return match
         if (kind === 'name') return quoteIdentifier(names.prefix + bare)
-        if (kind === 'literal') return quoteLiteral(bare === 'schema' ? names.schema : names.address)
+        if (kind === 'literal')
+          return quoteLiteral({ schema: names.schema, durability }[bare] ?? names.address)
         return fill(bare, names, durability)
       },
     )

@@ -2,7 +2,7 @@
 
 import pg from 'pg'
 import type { PoolSource } from '../options.ts'
-import type { DriverPool } from './driver.ts'
+import type { DriverPool } from './connections.ts'
 
 export interface ManagedPool extends DriverPool {
   /** How to reach the same server for the session connection. */
@@ -14,6 +14,8 @@ export interface ManagedPool extends DriverPool {
 const APPLICATION = { fallback_application_name: 'postgres-cache' }
 
 const IDLE_TIMEOUT_MS = 30_000
+// Nobody else wants a connection of our own pool. One that is kept keeps the process alive.
+const KEEP_MS = 20
 
 export function createPool(
   source: PoolSource,
@@ -24,6 +26,8 @@ export function createPool(
     const { pool } = source
     return {
       address: { ...APPLICATION, ...addressOf(pool) },
+      keepMs: 0,
+      onIdleError: () => {},
       connect: () => pool.connect(),
       close: async () => {},
     }
@@ -46,6 +50,8 @@ export function createPool(
   const isByDefault = source.connectionString === undefined && process.env['PGHOST'] === undefined
   return {
     address,
+    keepMs: KEEP_MS,
+    onIdleError,
     connect: isByDefault ? () => pool.connect().catch(explainDefault) : () => pool.connect(),
     close: () => pool.end(),
   }

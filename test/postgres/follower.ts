@@ -2,7 +2,8 @@
 
 import type { Client } from 'pg'
 import { createNames } from '../../src/postgres/names.ts'
-import { Driver, type DriverClient, type DriverPool } from '../../src/postgres/driver.ts'
+import type { DriverClient, DriverPool } from '../../src/postgres/connections.ts'
+import { Driver } from '../../src/postgres/driver.ts'
 import { Feed, type FeedReply } from '../../src/postgres/feed.ts'
 import { createStatements } from '../../src/postgres/statements.ts'
 
@@ -41,19 +42,22 @@ export class Follower {
 }
 
 class Rotation implements DriverPool {
-  readonly #clients: readonly DriverClient[]
+  readonly keepMs = 0
+  readonly onIdleError = (): void => {}
+  readonly #clients: readonly Client[]
   #turn = 0
 
   constructor(clients: readonly Client[]) {
-    this.#clients = clients.map((client) => ({
-      query: (statement, callback) => client.query(statement, callback),
-      on: () => {},
-      off: () => {},
-      release: () => {},
-    }))
+    this.#clients = clients
   }
 
   async connect(): Promise<DriverClient> {
-    return this.#clients[this.#turn++ % this.#clients.length] as DriverClient
+    return {
+      query: (statement, callback) =>
+        (this.#clients[this.#turn++ % this.#clients.length] as Client).query(statement, callback),
+      on: () => {},
+      off: () => {},
+      release: () => {},
+    }
   }
 }

@@ -77,7 +77,7 @@ function without(...cuts: readonly { object: string; text: RegExp; by: string }[
 const withoutLoadFence = without(
   {
     object: 'write_entries',
-    text: /pg_snapshot_xmax\(i\.token\) <= pg_snapshot_xmax\(v_state\.load_fence\)/,
+    text: /pg_snapshot_xmax\(i\.token\) <= v_load_fence/,
     by: 'false',
   },
   {
@@ -89,7 +89,7 @@ const withoutLoadFence = without(
 const withoutTrimFence = without(
   {
     object: 'write_entries',
-    text: /pg_snapshot_xmax\(i\.token\) <= pg_snapshot_xmax\(v_state\.trim_fence\)/,
+    text: /pg_snapshot_xmax\(i\.token\) <= v_trim_fence/,
     by: 'false',
   },
   {
