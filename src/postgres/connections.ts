@@ -19,6 +19,8 @@ export interface DriverClient {
 export interface DriverPool {
   /** How long a connection may be kept unused, in milliseconds; 0: to the end of the turn of the event loop, because others want it. */
   readonly keepMs: number
+  /** Whether others wait for a connection. */
+  readonly isWanted: () => boolean
   /** One that is kept has broken. */
   readonly onIdleError: (error: Error) => void
   connect(): Promise<DriverClient>
@@ -96,7 +98,8 @@ export class Connections {
 
   giveBack(connection: PoolConnection, isUsable: boolean): void {
     // Who waits is served by the pool.
-    if (!isUsable || this.#isClosed || this.#waiting > 0) return connection.release(isUsable)
+    const isWanted = this.#waiting > 0 || this.#pool.isWanted()
+    if (!isUsable || isWanted || this.#isClosed) return connection.release(isUsable)
     connection.isKept = true
     this.#kept.push(connection)
     if (!this.#isWatching) this.#watch()

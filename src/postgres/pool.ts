@@ -27,6 +27,8 @@ export function createPool(
     return {
       address: { ...APPLICATION, ...addressOf(pool) },
       keepMs: 0,
+      // A pool that does not tell may always be wanted.
+      isWanted: () => !('waitingCount' in pool) || pool.waitingCount !== 0,
       onIdleError: () => {},
       connect: () => pool.connect(),
       close: async () => {},
@@ -51,6 +53,7 @@ export function createPool(
   return {
     address,
     keepMs: KEEP_MS,
+    isWanted: () => false,
     onIdleError,
     connect: isByDefault ? () => pool.connect().catch(explainDefault) : () => pool.connect(),
     close: () => pool.end(),

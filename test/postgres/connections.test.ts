@@ -114,4 +114,41 @@ describe('a pool of the caller’s', () => {
       await pool.end()
     }
   })
+  it('lends a connection for a turn of the event loop, not for each statement', async () => {
+    const { default: pg } = await import('pg')
+    const pool = new pg.Pool({ connectionString: database.url })
+    try {
+      await using cache = new PostgresCache({ pool, local: false, notifications: 'poll' })
+      await cache.set('lent', 1)
+      await new Promise(setImmediate)
+      let loans = 0
+      pool.on('acquire', () => (loans += 1))
+      for (let i = 0; i < 100; i++) await cache.get('lent')
+      expect(loans).toBeLessThan(10)
+      await new Promise(setImmediate)
+      expect(pool.idleCount).toBe(pool.totalCount)
+    } finally {
+      await pool.end()
+    }
+  })
+
+  it('serves the caller while the cache never rests', async () => {
+    const { default: pg } = await import('pg')
+    const pool = new pg.Pool({ connectionString: database.url, max: 1 })
+    try {
+      await using cache = new PostgresCache({ pool, local: false, notifications: 'poll' })
+      await cache.connect()
+      const served = new AbortController()
+      const ask = async (): Promise<void> => {
+        while (!served.signal.aborted) await cache.get('asked for without end')
+      }
+      const askers = Promise.all(Array.from({ length: 8 }, ask))
+      for (let i = 1; i <= 100; i++)
+        expect((await pool.query('select $1::int as i', [i])).rows).toEqual([{ i }])
+      served.abort()
+      await askers
+    } finally {
+      await pool.end()
+    }
+  })
 })

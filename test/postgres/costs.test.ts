@@ -87,6 +87,14 @@ describe('what is sent', () => {
     expect(await statements.of(get)).toEqual(['read', 'read'])
   })
 
+  it('one for what fewer callers do at once, because a statement costs more than the rows of it', async () => {
+    const some = keys('at once', 64)
+    const set = (): Promise<unknown> => Promise.all(some.map((key) => cache.set(key, 1)))
+    const get = (): Promise<unknown> => Promise.all(some.map((key) => cache.get(key)))
+    expect(await statements.of(set)).toEqual(['write'])
+    expect(await statements.of(get)).toEqual(['read'])
+  })
+
   it('one for all who ask for the same key at once', async () => {
     await cache.set('popular', 1)
     const everybody = (): Promise<unknown> =>

@@ -43,6 +43,7 @@ export class Follower {
 
 class Rotation implements DriverPool {
   readonly keepMs = 0
+  readonly isWanted = (): boolean => false
   readonly onIdleError = (): void => {}
   readonly #clients: readonly Client[]
   #turn = 0
