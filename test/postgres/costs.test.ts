@@ -88,7 +88,7 @@ describe('what is sent', () => {
   })
 
   it('one for what fewer callers do at once, because a statement costs more than the rows of it', async () => {
-    const some = keys('at once', 64)
+    const some = keys('at once', 31)
     const set = (): Promise<unknown> => Promise.all(some.map((key) => cache.set(key, 1)))
     const get = (): Promise<unknown> => Promise.all(some.map((key) => cache.get(key)))
     expect(await statements.of(set)).toEqual(['write'])
