@@ -24,7 +24,7 @@ create unlogged table postgres_cache.entries (
   autovacuum_vacuum_scale_factor=0.1,
   autovacuum_vacuum_threshold=1000,
   autovacuum_vacuum_insert_scale_factor=0.5,
-  autovacuum_analyze_scale_factor=0.2,
+  autovacuum_analyze_threshold=2147483647,
   autovacuum_vacuum_cost_delay=0
 );
 
@@ -34,6 +34,8 @@ create unlogged table postgres_cache.feed (
   tags text[] collate "C",
   key_prefixes text[] collate "C",
   tag_prefixes text[] collate "C"
+) with (
+  autovacuum_analyze_threshold=2147483647
 );
 
 create unlogged table postgres_cache.invalidations (
