@@ -114,6 +114,7 @@ describe('a pool of the caller’s', () => {
       await pool.end()
     }
   })
+
   it('lends a connection for a turn of the event loop, not for each statement', async () => {
     const { default: pg } = await import('pg')
     const pool = new pg.Pool({ connectionString: database.url })
