@@ -36,7 +36,7 @@ export interface Versions {
 }
 
 /** Entries that a local cache may hold: the default of postgres-cache, given to every contender that has one. */
-export const LOCAL_ENTRIES = 4096
+export const LOCAL_ENTRIES = 65_536
 
 /** What a benchmark writes is found under these names, so that it can be removed from a server that others use, too. */
 export const SCHEMA = 'postgres_cache_bench'

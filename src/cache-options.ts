@@ -46,7 +46,7 @@ export interface CacheOptions extends LoadOptions {
   readonly schemaPrefix?: string | undefined
   /**
    * The local cache of this process, or false for none.
-   * @default { maxEntries: 4096, maxBytes: 64 MiB, values: 'clone' }
+   * @default { maxEntries: 65_536, maxBytes: 64 MiB, values: 'clone' }
    */
   readonly local?: false | LocalOptions | undefined
   /**
@@ -173,7 +173,7 @@ export interface PoolClientLike {
 }
 
 export interface LocalOptions {
-  /** Beyond it, entries are evicted. @unit entries @default 4096 */
+  /** Beyond it, entries are evicted. @unit entries @default 65_536 */
   readonly maxEntries?: number | undefined
   /** What the entries may cost in the heap. @unit bytes @default 64 MiB */
   readonly maxBytes?: number | undefined

@@ -75,7 +75,7 @@ const ADDRESS = /^(?:\/|socket:|[a-z][a-z\d+.-]*:\/\/)/i
 
 const POOL_DEFAULTS = { max: 4, min: 0 }
 
-const LOCAL_DEFAULTS = { maxEntries: 4096, maxBytes: 64 * MIB, values: 'clone', ttl: undefined }
+const LOCAL_DEFAULTS = { maxEntries: 65_536, maxBytes: 64 * MIB, values: 'clone', ttl: undefined }
 
 const DEFAULTS: Readonly<Record<keyof CacheOptions, unknown>> = {
   connectionString: undefined,

@@ -31,6 +31,7 @@ import { type TransactionClient, TransactionStore } from './postgres/transaction
 import { VoidEntries } from './postgres/void-entries.ts'
 import { Watches } from './postgres/watch.ts'
 import { Reader } from './read.ts'
+import { Refetch } from './refetch.ts'
 import { Scan } from './scan.ts'
 import { Sync } from './sync.ts'
 import { Timing } from './timing.ts'
@@ -80,7 +81,7 @@ export function wire(options: ResolvedOptions, clock: Clock): Parts {
 
   const reads = new Flights<LocalEntry | null>()
   const loadFlights = new Flights<LoadResult>()
-  const local = createLocal(options, clock, reporter, [reads, loadFlights])
+  const local = createLocal(options, clock, reporter, [reads, loadFlights], (key) => refetch.add(key))
   const mode = resolveValueMode(
     options.local === false ? 'clone' : options.local.values,
     (content, codec, key) => decodeValue(options, key, codec, content),
@@ -98,6 +99,7 @@ export function wire(options: ResolvedOptions, clock: Clock): Parts {
     retireConnections: () => driver.retireConnections(),
   })
   const reader = new Reader({ store, gate, sync, reporter, local, flights: reads, budget, mode, localTtlMs })
+  const refetch = new Refetch({ gate, background, reader })
   auditHits({
     sampleRate: options.auditRate,
     local,
@@ -184,6 +186,7 @@ function createLocal(
   clock: Clock,
   reporter: Reporter,
   joins: ConstructorParameters<typeof NullCoherence>[0]['joins'],
+  outdated: (key: string) => void,
 ): LocalView {
   if (options.local === false) return new NullCoherence({ clock, joins })
   return new Coherence({
@@ -194,6 +197,7 @@ function createLocal(
     maxBytes: options.local.maxBytes,
     listener: {
       evicted: (key, reason) => reporter.report('evicted', { key, reason }),
+      outdated,
       flushed: (reason, entries) => reporter.report('flushed', { reason, entries }),
     },
   })

@@ -31,6 +31,8 @@ export type Outcome = 'stored' | 'not-stored' | 'foreign-world'
 /** Who hears of what happens to the local cache. */
 export interface CoherenceListener {
   evicted(key: string, reason: EvictionReason): void
+  /** What callers were given from here was evicted, because somebody else changed it. */
+  outdated(key: string): void
   flushed(reason: FlushReason, entries: number): void
 }
 
@@ -270,7 +272,9 @@ export class Coherence {
 
   #evictUnless(key: string, version: Version, reason: EvictionReason): void {
     const present = this.#entries.find(key)
-    if (present !== undefined && present.version !== version) this.#entries.evict(key, reason)
+    if (present === undefined || present.version === version) return
+    this.#entries.evict(key, reason)
+    if (reason === 'changed' && present.visited) this.#listener.outdated(key)
   }
 
   #detach(key: string): void {

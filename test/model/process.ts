@@ -88,7 +88,7 @@ export class Process {
             maxStalenessMs: family.maxStalenessMs,
             maxEntries: family.local === 'some' ? 100 : 0,
             maxBytes: 1e9,
-            listener: { evicted: () => {}, flushed: () => {} },
+            listener: { evicted: () => {}, outdated: () => {}, flushed: () => {} },
           })
   }
 

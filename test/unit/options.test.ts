@@ -18,7 +18,7 @@ describe('resolveOptions', () => {
       notifyChannel: 'cache_events',
       schema: 'postgres_cache',
       schemaPrefix: '',
-      local: { maxEntries: 4096, maxBytes: 64 * MIB, values: 'clone', ttlMs: null },
+      local: { maxEntries: 65_536, maxBytes: 64 * MIB, values: 'clone', ttlMs: null },
       ttlMs: 300_000,
       maxStalenessMs: 2_000,
       loadTimeoutMs: 30_000,

@@ -52,16 +52,16 @@ export const coherence: readonly Rule[] = [
     to: '',
   },
   {
-    without: 'only what is absent is evicted',
+    without: 'no version is evicted',
     seenIn: 'reads',
-    from: 'present !== undefined && present.version !== version',
-    to: 'present === undefined',
+    from: 'if (present === undefined || present.version === version) return',
+    to: 'return',
   },
   {
     without: 'versions are ordered',
     seenIn: 'removals',
-    from: 'present.version !== version',
-    to: 'Number(present.version) < Number(version)',
+    from: 'present.version === version',
+    to: '!(Number(present.version) < Number(version))',
   },
   {
     without: 'what is forgotten stays',

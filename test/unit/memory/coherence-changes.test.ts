@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Targets } from '../../../src/memory/bypass.ts'
-import { change, KEY, present, stage, targets } from './coherence-stage.ts'
+import { ABSENT, change, KEY, present, type Stage, stage, targets } from './coherence-stage.ts'
 
 describe('a change', () => {
   test('evicts an entry of another version and ends joining', () => {
@@ -8,6 +8,32 @@ describe('a change', () => {
     read('1')
     coherence.apply(change('2', { keys: [KEY] }))
     expect(log).toEqual([`evicted ${KEY}: changed`, `detach ${KEY}`])
+  })
+
+  test('says so of what callers were given since it came', () => {
+    const { coherence, held, log, read } = stage()
+    read('1')
+    expect(held()).toBe('1')
+    coherence.apply(change('2', { keys: [KEY] }))
+    expect(log).toEqual([`evicted ${KEY}: changed`, `outdated ${KEY}`, `detach ${KEY}`])
+
+    read('2')
+    coherence.apply(change('3', { keys: [KEY] }))
+    expect(log).toEqual([`evicted ${KEY}: changed`, `detach ${KEY}`])
+  })
+
+  test.each<[string, (stage: Stage) => void]>([
+    ['an own delete', ({ coherence }) => coherence.forget(coherence.open(KEY))],
+    ['a reply that says otherwise', ({ coherence }) => void coherence.settle(coherence.open(KEY), ABSENT)],
+    ['an invalidated tag', ({ coherence }) => coherence.apply(change('2', { tags: ['users'] }))],
+    ["a caller's transaction", ({ coherence }) => coherence.bypass(targets({ keys: [KEY] }))],
+  ])('does not say so of %s', (_name, happens) => {
+    const staged = stage()
+    staged.read('1', { tags: ['users'] })
+    expect(staged.held()).toBe('1')
+    happens(staged)
+    expect(staged.held()).toBeUndefined()
+    expect(staged.log).not.toContain(`outdated ${KEY}`)
   })
 
   test('leaves the entry it made', () => {

@@ -46,7 +46,7 @@ describe('a hit', () => {
       maxEntries: 10,
       maxBytes: 10_000,
       joins: [],
-      listener: { evicted: () => {}, flushed: () => {} },
+      listener: { evicted: () => {}, outdated: () => {}, flushed: () => {} },
     })
     const token = coherence.open(KEY)
     expect(coherence.settle(token, present(token, '1'))).toBe('foreign-world')

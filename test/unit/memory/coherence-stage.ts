@@ -36,6 +36,7 @@ export function stage(): Stage {
     ],
     listener: {
       evicted: (key, reason) => void log.push(`evicted ${key}: ${reason}`),
+      outdated: (key) => void log.push(`outdated ${key}`),
       flushed: (reason, entries) => void log.push(`flushed ${entries}: ${reason}`),
     },
   })
