@@ -28,7 +28,7 @@ Flags of the original's benchmark, for the scenario \`original\`:
   --writers 16  --readers 32  --write-iterations 400  --read-iterations 800  --keyspace 64  --ttl 5 (seconds)
   --network-latency-ms 0  --network-jitter-ms 0  --backends NAMES (the same as --contenders)
 
-DATABASE_URL and VALKEY_URL name servers to use instead of starting some.`
+DATABASE_URL and VALKEY_URL name servers to use instead of starting some, POSTGRES_BIN the folder of the PostgreSQL to start.`
 
 /** 'help' or 'cleanup' where that was asked for. Throws on what it does not know. */
 export function parseArguments(argv: readonly string[]): Arguments | 'help' | 'cleanup' {

@@ -1,6 +1,7 @@
 // The servers that a run needs: those that DATABASE_URL and VALKEY_URL name, else ones of our own.
 
 import { totalmem } from 'node:os'
+import pg from 'pg'
 import { startPostgres } from '../../scripts/embedded-postgres.ts'
 import type { ServerKind } from '../contenders.ts'
 import { findValkeyProgram, startValkey } from './valkey-server.ts'
@@ -20,6 +21,10 @@ const NO_VALKEY =
   'no Valkey or Redis server: set VALKEY_URL, or put valkey-server or redis-server on the PATH ' +
   '(Debian: apt-get install redis-server; others: https://valkey.io/download)'
 
+const SMALL_POSTGRES =
+  "PostgreSQL from npm is compiled for size, which costs it a tenth to a fifth: POSTGRES_BIN names the folder of another one's programs " +
+  '(Debian: apt-get install postgresql, then /usr/lib/postgresql/15/bin or alike)'
+
 // As a production server is set where durability counts, but for memory and connections to suit the scenarios.
 const POSTGRES_SETTINGS = {
   fsync: 'on',
@@ -37,7 +42,7 @@ export async function openServers(
 ): Promise<Servers> {
   const valkey = kinds.has('valkey') ? await openValkey(report) : undefined
   try {
-    const postgres = kinds.has('postgres') ? await openPostgres() : undefined
+    const postgres = kinds.has('postgres') ? await openPostgres(report) : undefined
     return { ...(postgres && { postgres }), ...(valkey && { valkey }) }
   } catch (error) {
     await valkey?.stop()
@@ -49,14 +54,34 @@ export async function closeServers(servers: Servers): Promise<void> {
   await Promise.all(Object.values(servers).map((server) => server.stop()))
 }
 
-async function openPostgres(): Promise<Server> {
-  const given = process.env['DATABASE_URL']
-  if (given) return givenServer(given)
-  const server = await startPostgres({ settings: POSTGRES_SETTINGS })
-  const settings = Object.entries(POSTGRES_SETTINGS)
-    .map(([name, value]) => `${name} = ${value}`)
-    .join(', ')
+async function openPostgres(report: (line: string) => void): Promise<Server> {
+  const { DATABASE_URL, POSTGRES_BIN } = process.env
+  if (DATABASE_URL) return givenServer(DATABASE_URL)
+  if (!POSTGRES_BIN) report(SMALL_POSTGRES)
+  const server = await startPostgres({
+    settings: POSTGRES_SETTINGS,
+    ...(POSTGRES_BIN && { binDirectory: POSTGRES_BIN }),
+  })
+  const settings = [
+    `${POSTGRES_BIN ? 'of POSTGRES_BIN' : 'from npm'}, compiled with ${await optimisationOf(server.url)}`,
+    ...Object.entries(POSTGRES_SETTINGS).map(([name, value]) => `${name} = ${value}`),
+  ].join(', ')
   return { url: server.url, ownPid: server.pid, settings, stop: () => server.stop() }
+}
+
+/** The compiler's flag for it, such as -O2. */
+async function optimisationOf(url: string): Promise<string> {
+  const client = new pg.Client(url)
+  await client.connect()
+  try {
+    const { rows } = await client.query<{ setting: string }>(
+      "select setting from pg_config where name = 'CFLAGS'",
+    )
+    // The last one counts.
+    return rows[0]?.setting.match(/-O\w*/g)?.at(-1) ?? 'unknown flags'
+  } finally {
+    await client.end()
+  }
 }
 
 async function openValkey(report: (line: string) => void): Promise<Server | undefined> {
