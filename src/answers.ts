@@ -132,19 +132,18 @@ export class Answers {
 
   #read(key: string, options: GetOptions | undefined): Promise<unknown> {
     const { connection, reader } = this.#parts
-    const fallback = (): unknown => this.#standIn(key, options)
     if (options === undefined && connection.isReady) {
       // The hot path: one promise besides the flight's.
       return reader.find(key).then(
         (entry) => this.answer(key, entry, 'store'),
-        (error: unknown) => this.#fallBack(error, 'get', fallback),
+        (error: unknown) => this.#fallBack(error, 'get', () => this.#standIn(key, options)),
       )
     }
     const find = async (): Promise<unknown> => {
       const entry = await (options?.fresh === true ? reader.findFresh(key) : reader.find(key))
       return this.answer(key, entry, 'store')
     }
-    return this.tolerate('get', options, find, fallback)
+    return this.tolerate('get', options, find, () => this.#standIn(key, options))
   }
 
   /** From the local cache where it may answer, and in one go from the store for the rest. */
