@@ -17,7 +17,7 @@ export interface DriverClient {
 }
 
 export interface DriverPool {
-  /** How long a connection may be kept unused, in milliseconds; 0: to the end of the turn of the event loop, because others want it. */
+  /** How long a connection may be kept unused, in milliseconds; 0: to the end of the next turn of the event loop, because others want it. */
   readonly keepMs: number
   /** Whether others wait for a connection. */
   readonly isWanted: () => boolean
@@ -149,8 +149,10 @@ export class Connections {
   #watch(): void {
     const { keepMs } = this.#pool
     this.#isWatching = true
-    if (keepMs === 0) setImmediate(() => this.#giveBackKept(() => true))
-    else this.#timer = setTimeout(() => this.#giveBackKept(({ rests }) => rests), keepMs)
+    const giveBackResting = (): void => this.#giveBackKept(({ rests }) => rests)
+    // What is sent next is sent at the end of this turn, behind this.
+    if (keepMs === 0) setImmediate(giveBackResting)
+    else this.#timer = setTimeout(giveBackResting, keepMs)
   }
 
   #giveBackKept(isDue: (kept: PoolConnection) => boolean): void {

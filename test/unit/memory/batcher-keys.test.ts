@@ -1,17 +1,17 @@
 import { describe, expect, test } from 'vitest'
-import { exclusive, stage, tick, write } from './batcher-stage.ts'
+import { exclusive, stage, turn, write } from './batcher-stage.ts'
 
 describe('exclusive keys', () => {
   test('an item whose key is under way waits for that batch, and its neighbours do not', async () => {
     const { backend, batcher } = stage({ exclusive, maxConcurrent: 3 })
     void batcher.add(write('a', 1))
-    await tick()
+    await turn()
     void batcher.add(write('a', 2, { kind: 'delete' }))
     void batcher.add(write('b', 2))
-    await tick()
+    await turn()
     expect(backend.sent).toEqual(['a=1', 'b=2'])
     backend.batches[0]?.end()
-    await tick()
+    await turn()
     expect(backend.sent).toEqual(['a=1', 'b=2', 'a=2'])
   })
 
@@ -19,7 +19,7 @@ describe('exclusive keys', () => {
     const { backend, batcher } = stage({ exclusive: { ...exclusive, merge: () => undefined } })
     const replies = Promise.all([1, 2, 3].map((value) => batcher.add(write('a', value))))
     for (const batch of [0, 1, 2]) {
-      await tick()
+      await turn()
       backend.batches[batch]?.end()
     }
     expect(await replies).toEqual(['a=1', 'a=2', 'a=3'])
@@ -29,11 +29,11 @@ describe('exclusive keys', () => {
   test('a failed batch lets the next item of its key go', async () => {
     const { backend, batcher } = stage({ exclusive })
     const first = batcher.add(write('a', 1))
-    await tick()
+    await turn()
     const second = batcher.add(write('a', 2))
     backend.batches[0]?.fail(new Error('gone'))
     await expect(first).rejects.toThrow('gone')
-    await tick()
+    await turn()
     backend.batches[1]?.end()
     expect(await second).toBe('a=2')
   })
@@ -42,20 +42,20 @@ describe('exclusive keys', () => {
     const { backend, batcher, budget } = stage({ exclusive })
     const late = batcher.add(write('a', 1))
     const neighbour = batcher.add(write('b', 1))
-    await tick()
+    await turn()
     const next = batcher.add(write('a', 2))
     const other = batcher.add(write('c', 2))
     let unlock = (_reply: string): void => {}
     backend.batches[0]?.end([new Promise<string>((resolve) => void (unlock = resolve)), 'b=1'])
     expect(await neighbour).toBe('b=1')
-    await tick()
+    await turn()
     backend.batches[1]?.end()
     expect(await other).toBe('c=2')
     expect(backend.sent).toEqual(['a=1 b=1', 'c=2'])
 
     unlock('a=1 after a while')
     expect(await late).toBe('a=1 after a while')
-    await tick()
+    await turn()
     backend.batches[2]?.end()
     expect(await next).toBe('a=2')
     expect(budget.usedBytes).toBe(0)
@@ -64,7 +64,7 @@ describe('exclusive keys', () => {
   test('an item whose reply fails later is rejected alone', async () => {
     const { backend, batcher, budget } = stage({ exclusive })
     const replies = Promise.allSettled([batcher.add(write('a')), batcher.add(write('b'))])
-    await tick()
+    await turn()
     backend.batches[0]?.end([Promise.reject(new Error('locked')), 'b=0'])
     expect((await replies).map(({ status }) => status)).toEqual(['rejected', 'fulfilled'])
     expect(budget.usedBytes).toBe(0)
@@ -77,7 +77,7 @@ describe('exclusive keys', () => {
     void batcher.add(write('c', 1))
     void batcher.add(write('d', 1, { kind: 'delete' }))
     for (const batch of [0, 1]) {
-      await tick()
+      await turn()
       backend.batches[batch]?.end()
     }
     expect(backend.sent).toEqual(['a=1 c=1', 'b=1 d=1'])
@@ -92,7 +92,7 @@ describe('exclusive keys', () => {
       batcher.add(write('a', 3, { bytes: 30 })),
     ])
     expect(budget.usedBytes).toBe(40)
-    await tick()
+    await turn()
     expect(backend.sent).toEqual(['a=3 b=1'])
     backend.batches[0]?.end()
     expect(await replies).toEqual(['a=3', 'b=1', 'a=3', 'a=3'])
@@ -103,10 +103,10 @@ describe('exclusive keys', () => {
   test('sets that wait behind a batch under way are merged with each other, not with it', async () => {
     const { backend, batcher } = stage({ exclusive })
     const replies = [batcher.add(write('a', 1))]
-    await tick()
+    await turn()
     replies.push(batcher.add(write('a', 2)), batcher.add(write('a', 3)))
     backend.batches[0]?.end()
-    await tick()
+    await turn()
     backend.batches[1]?.end()
     expect(await Promise.all(replies)).toEqual(['a=1', 'a=3', 'a=3'])
   })
@@ -117,7 +117,7 @@ describe('exclusive keys', () => {
     void batcher.add(write('a', 2, { kind: 'delete' }))
     void batcher.add(write('a', 3))
     for (const batch of [0, 1, 2]) {
-      await tick()
+      await turn()
       backend.batches[batch]?.end()
     }
     expect(backend.sent).toEqual(['a=1', 'a=2', 'a=3'])

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { Budget } from '../../../src/memory/budget.ts'
-import { exclusive, stage, tick, write, type Write } from './batcher-stage.ts'
+import { exclusive, stage, turn, write, type Write } from './batcher-stage.ts'
 
 describe('the budget', () => {
   test('past it an item is rejected with a typed error, and there is room again after a reply', async () => {
@@ -11,18 +11,18 @@ describe('the budget', () => {
       key: 'b',
       option: 'maxPending',
     })
-    await tick()
+    await turn()
     backend.batches[0]?.end()
     await first
     void batcher.add(write('b'))
-    await tick()
+    await turn()
     expect(backend.sent).toEqual(['a=0', 'b=0'])
   })
 
   test('an item larger than all of it is sent when nothing else is under way', async () => {
     const { backend, batcher } = stage({ budget: new Budget(100) })
     void batcher.add(write('a', 0, { bytes: 5_000 }))
-    await tick()
+    await turn()
     expect(backend.sent).toEqual(['a=0'])
   })
 
@@ -33,14 +33,14 @@ describe('the budget', () => {
     const items = Array.from({ length: 6 }, (_, i) => write(`k${i}`))
     await expect(batcher.addMany(items)).rejects.toMatchObject({ code: 'overloaded' })
     expect(budget.usedBytes).toBe(50)
-    await tick()
+    await turn()
     expect(backend.sent).toEqual(['a=0'])
   })
 
   test('is given back by a batch that fails', async () => {
     const { backend, batcher, budget } = stage()
     const reply = batcher.add(write('a'))
-    await tick()
+    await turn()
     backend.batches[0]?.fail(new Error('gone'))
     await expect(reply).rejects.toThrow('gone')
     expect(budget.usedBytes).toBe(0)
@@ -53,16 +53,16 @@ describe('much at once', () => {
   test('is shared among the batches that may go', async () => {
     const { backend, batcher } = stage({ maxConcurrent: 2, maxItems: 100 })
     for (const item of items(65)) void batcher.add(item)
-    await tick()
+    await turn()
     expect(backend.batches.map((batch) => batch.items.length)).toEqual([33, 32])
   })
 
   test('goes in one batch where only one may go', async () => {
     const { backend, batcher } = stage({ maxConcurrent: 2, maxItems: 100 })
     void batcher.add(write('before'))
-    await tick()
+    await turn()
     for (const item of items(64)) void batcher.add(item)
-    await tick()
+    await turn()
     expect(backend.batches.map((batch) => batch.items.length)).toEqual([1, 64])
   })
 
@@ -71,14 +71,14 @@ describe('much at once', () => {
     void batcher.add(write('before'))
     void batcher.addMany(items(64))
     void batcher.add(write('after'))
-    await tick()
+    await turn()
     expect(backend.batches.map((batch) => batch.items.length)).toEqual([65, 1])
   })
 
   test('is not worth a second statement below that', async () => {
     const { backend, batcher } = stage({ maxConcurrent: 2, maxItems: 100 })
     for (const item of items(31)) void batcher.add(item)
-    await tick()
+    await turn()
     expect(backend.batches.map((batch) => batch.items.length)).toEqual([31])
   })
 })
@@ -92,10 +92,10 @@ describe('the end', () => {
     const draining = batcher.drain().finally(() => {
       drained = true
     })
-    await tick()
+    await turn()
     void batcher.add(write('b'))
     backend.batches[0]?.end()
-    await tick()
+    await turn()
     expect(drained).toBe(false)
     backend.batches[1]?.end()
     await draining
@@ -106,7 +106,7 @@ describe('the end', () => {
     const names = ['sent', 'queued', 'sent', 'sent']
     const kinds = ['set', 'set', 'delete', 'set'] as const
     const first = batcher.add(write('sent', 1))
-    await tick()
+    await turn()
     const rest = names.slice(1).map((name, i) => batcher.add(write(name, i, { kind: kinds[i + 1] ?? 'set' })))
     const settled = Promise.allSettled([...rest, batcher.addMany([write('x'), write('y')])])
     batcher.close(new Error('closed'))

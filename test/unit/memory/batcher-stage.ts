@@ -61,4 +61,8 @@ export function write(key: string, value = 0, fields: Partial<Write> = {}): Writ
   return { key, kind: 'set', value, bytes: 10, ...fields }
 }
 
-export const tick = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve))
+/** What has happened is taken in, and the batches that follow from it are sent. */
+export async function turn(): Promise<void> {
+  // A batch is sent at the end of the turn in which the end of another one is noticed.
+  for (let i = 0; i < 2; i++) await new Promise(setImmediate)
+}
