@@ -1,5 +1,6 @@
 // What others have changed and callers here were using is read again at once, together: otherwise each of these keys would be a miss and a
-// statement of its own a moment later. With four processes that overwrite one call in twenty, an eighth of all reads were such misses.
+// statement of its own a moment later. Of four processes that overwrite with one call in twenty, each is told of 15 changes by the others
+// in 100 calls of its own: every eighth read of a key is the first after one.
 
 import type { Gate } from './gate.ts'
 import type { Background } from './memory/background.ts'
