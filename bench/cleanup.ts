@@ -3,6 +3,7 @@
 import pg from 'pg'
 import { createClient } from '@redis/client'
 import { KEY_PREFIX, SCHEMA } from './contender.ts'
+import { withPostgres } from './servers/with-postgres.ts'
 
 export async function cleanUp(
   postgresUrl: string | undefined,
@@ -15,19 +16,15 @@ export async function cleanUp(
   return removed.length > 0 ? removed : ['servers that the benchmark starts leave nothing behind']
 }
 
-async function dropSchemas(url: string): Promise<string[]> {
-  const client = new pg.Client(url)
-  await client.connect()
-  try {
+function dropSchemas(url: string): Promise<string[]> {
+  return withPostgres(url, async (client) => {
     const { rows } = await client.query<{ name: string }>(
       `select nspname as name from pg_namespace where starts_with(nspname, $1 || '_')`,
       [SCHEMA],
     )
     for (const { name } of rows) await client.query(`drop schema ${pg.escapeIdentifier(name)} cascade`)
     return rows.map(({ name }) => `dropped the schema ${name}`)
-  } finally {
-    await client.end()
-  }
+  })
 }
 
 async function deleteKeys(url: string): Promise<string> {

@@ -1,8 +1,8 @@
 // postgres-cache as it comes: all options at their defaults, but for schema and channel.
 
 import { type CacheOptions, PostgresCache } from 'postgres-cache'
-import pg from 'pg'
 import { type Address, type Contender, ownVersion, packageVersion, type Versions } from '../contender.ts'
+import { withPostgres } from '../servers/with-postgres.ts'
 
 export function createPostgresCache(address: Address): Contender {
   return new PostgresCacheContender('postgres-cache', address)
@@ -71,12 +71,8 @@ export class PostgresCacheContender implements Contender {
 }
 
 export async function postgresVersion(url: string): Promise<string> {
-  const client = new pg.Client(url)
-  await client.connect()
-  try {
-    const { rows } = await client.query<{ server_version: string }>('show server_version')
-    return `PostgreSQL ${rows[0]?.server_version}`
-  } finally {
-    await client.end()
-  }
+  const { rows } = await withPostgres(url, (client) =>
+    client.query<{ server_version: string }>('show server_version'),
+  )
+  return `PostgreSQL ${rows[0]?.server_version}`
 }

@@ -2,13 +2,12 @@
 
 import pg from 'pg'
 import type { Address } from '../contender.ts'
+import { withPostgres } from '../servers/with-postgres.ts'
 
 const CONDITION = `if current_setting('postgres_cache.act', true) = 'quiet' then`
 
-export async function mutingHints<T>({ url, schema }: Address, work: () => Promise<T>): Promise<T> {
-  const client = new pg.Client(url)
-  await client.connect()
-  try {
+export function mutingHints<T>({ url, schema }: Address, work: () => Promise<T>): Promise<T> {
+  return withPostgres(url, async (client) => {
     const { rows } = await client.query<{ definition: string }>(
       `select pg_get_functiondef(p.oid) as definition
        from pg_proc as p where p.pronamespace = $1::regnamespace and p.proname = 'hint'`,
@@ -22,7 +21,5 @@ export async function mutingHints<T>({ url, schema }: Address, work: () => Promi
     } finally {
       await client.query(definition)
     }
-  } finally {
-    await client.end()
-  }
+  })
 }

@@ -1,10 +1,10 @@
 // The servers that a run needs: those that DATABASE_URL and VALKEY_URL name, else ones of our own.
 
 import { totalmem } from 'node:os'
-import pg from 'pg'
 import { startPostgres } from '../../scripts/embedded-postgres.ts'
 import type { ServerKind } from '../contenders.ts'
 import { findValkeyProgram, startValkey } from './valkey-server.ts'
+import { withPostgres } from './with-postgres.ts'
 
 export interface Server {
   readonly url: string
@@ -71,17 +71,11 @@ async function openPostgres(report: (line: string) => void): Promise<Server> {
 
 /** The compiler's flag for it, such as -O2. */
 async function optimisationOf(url: string): Promise<string> {
-  const client = new pg.Client(url)
-  await client.connect()
-  try {
-    const { rows } = await client.query<{ setting: string }>(
-      "select setting from pg_config where name = 'CFLAGS'",
-    )
-    // The last one counts.
-    return rows[0]?.setting.match(/-O\w*/g)?.at(-1) ?? 'unknown flags'
-  } finally {
-    await client.end()
-  }
+  const { rows } = await withPostgres(url, (client) =>
+    client.query<{ setting: string }>("select setting from pg_config where name = 'CFLAGS'"),
+  )
+  // The last one counts.
+  return rows[0]?.setting.match(/-O\w*/g)?.at(-1) ?? 'unknown flags'
 }
 
 async function openValkey(report: (line: string) => void): Promise<Server | undefined> {
