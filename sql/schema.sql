@@ -1640,6 +1640,27 @@ begin
 end
 $function$;
 
+create view postgres_cache.fenced_entries as
+ SELECT written_by,
+    seq,
+    created_at,
+    fresh_until,
+    expires_at,
+    origin,
+    key,
+    as_of,
+    codec,
+    tags,
+    value,
+    bytes,
+    (pg_snapshot_xmin(as_of) > COALESCE(( SELECT i.txid
+           FROM postgres_cache.invalidators i
+          ORDER BY i.txid DESC
+         LIMIT 1), '0'::xid8)) AS is_undisputed
+   FROM postgres_cache.entries e
+  WHERE (pg_snapshot_xmax(as_of) > ( SELECT pg_snapshot_xmax(s.trim_fence) AS pg_snapshot_xmax
+           FROM postgres_cache.settled_state s));
+
 create view postgres_cache.live_entries as
  SELECT key,
         CASE
@@ -1692,13 +1713,10 @@ create view postgres_cache.valid_entries as
     codec,
     tags,
     value,
-    bytes
-   FROM postgres_cache.entries e
-  WHERE ((pg_snapshot_xmax(as_of) > ( SELECT pg_snapshot_xmax(s.trim_fence) AS pg_snapshot_xmax
-           FROM postgres_cache.settled_state s)) AND ((pg_snapshot_xmin(as_of) > COALESCE(( SELECT i.txid
-           FROM postgres_cache.invalidators i
-          ORDER BY i.txid DESC
-         LIMIT 1), '0'::xid8)) OR (NOT ((EXISTS ( SELECT
+    bytes,
+    is_undisputed
+   FROM postgres_cache.fenced_entries e
+  WHERE (is_undisputed OR (NOT ((EXISTS ( SELECT
            FROM postgres_cache.invalidations i
           WHERE ((i.target = ('k'::text || e.key)) AND (i.txid >= pg_snapshot_xmax(e.as_of)) AND ((i.txid <> e.written_by) OR (i.seq > e.seq)))
           ORDER BY i.txid DESC
@@ -1729,7 +1747,7 @@ create view postgres_cache.valid_entries as
                 CASE
                     WHEN (p.txid = e.written_by) THEN (p.seq > e.seq)
                     ELSE (NOT pg_visible_in_snapshot(p.txid, e.as_of))
-                END))))))));
+                END)))))));
 
 CREATE TRIGGER entries_deleted AFTER DELETE ON postgres_cache.entries REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION postgres_cache.entries_deleted() /* enabled: A */;
 

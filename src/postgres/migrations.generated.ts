@@ -151,52 +151,56 @@ create {{persistence}} table {{leases}} (
   deadline timestamptz not null
 );
 
+-- What is not older than the trim fence, behind which invalidations may be gone; without a settled state there is no fence, and everything is.
+-- is_undisputed: no invalidation is younger. Nothing at or above the xmin of as_of is older than as_of, and written_by is not either, so that an entry with
+-- an xmin above the newest invalidating transaction needs no look into the log: that look costs a fifth of a read.
+create view {{fenced_entries}} as
+select e.*,
+  pg_snapshot_xmin(e.as_of) > coalesce((select i.txid from {{invalidators}} as i order by i.txid desc limit 1), '0') as is_undisputed
+from {{entries}} as e
+where pg_snapshot_xmax(e.as_of) > (select pg_snapshot_xmax(s.trim_fence) from {{settled_state}} as s);
+
 -- The validity rule. An invalidation i voids an entry unless the entry's author could see it:
 --   i.txid = written_by ? i.seq > seq : not pg_visible_in_snapshot(i.txid, as_of)
--- Transaction ids and sequence numbers are not in commit order; only visibility decides. Nothing at or above its xmin is older than as_of, and
--- written_by is not either, so that an entry with an xmin above the newest invalidating transaction needs no look into the log: that look costs a
--- fifth of a read. Otherwise the rule is written so that an index on (target, txid) answers it exactly, even while a long writer pins xmin: what
--- as_of cannot see is at or above its xmax, or in its list of transactions in progress. Only a caller's transaction can both set and invalidate.
--- An entry older than the trim fence is void, because its invalidations may be gone; without a settled state there is no fence, and every one is.
+-- Transaction ids and sequence numbers are not in commit order; only visibility decides. The rule is written so that an index on (target, txid) answers
+-- it exactly, even while a long writer pins xmin: what as_of cannot see is at or above its xmax, or in its list of transactions in progress. Only a
+-- caller's transaction can both set and invalidate.
 -- Each probe is a subplan of its own: NOT (... OR ...) and OFFSET 0 keep the planner from joining the whole log, and ORDER BY ... LIMIT 1 from reading
 -- all of it where most of it is one hot tag. Few of them, because every statement pays for the start of each.
 create view {{valid_entries}} as
 select e.*
-from {{entries}} as e
-where pg_snapshot_xmax(e.as_of) > (select pg_snapshot_xmax(s.trim_fence) from {{settled_state}} as s)
-  and (
-    pg_snapshot_xmin(e.as_of) > coalesce((select i.txid from {{invalidators}} as i order by i.txid desc limit 1), '0')
-    or not (
-      exists (
+from {{fenced_entries}} as e
+where e.is_undisputed
+  or not (
+    exists (
+      select from {{invalidations}} as i
+      where i.target = 'k' || e.key and i.txid >= pg_snapshot_xmax(e.as_of) and (i.txid <> e.written_by or i.seq > e.seq)
+      order by i.txid desc limit 1 offset 0
+    )
+    or e.tags is not null and exists (
+      select from unnest(e.tags) as tag
+      cross join lateral (
         select from {{invalidations}} as i
-        where i.target = 'k' || e.key and i.txid >= pg_snapshot_xmax(e.as_of) and (i.txid <> e.written_by or i.seq > e.seq)
-        order by i.txid desc limit 1 offset 0
-      )
-      or e.tags is not null and exists (
-        select from unnest(e.tags) as tag
-        cross join lateral (
-          select from {{invalidations}} as i
-          where i.target = 't' || tag and i.txid >= pg_snapshot_xmax(e.as_of) and (i.txid <> e.written_by or i.seq > e.seq)
-          order by i.txid desc limit 1
-        ) as voiding
-      )
-      or (e.origin = 't' or pg_snapshot_xmin(e.as_of) <> pg_snapshot_xmax(e.as_of)) and exists (
-        select from (select 'k' || e.key as target union all select 't' || tag from unnest(e.tags) as tag) as named
-        cross join (select e.written_by as txid union all select pg_snapshot_xip(e.as_of)) as unseen
-        cross join lateral (
-          select from {{invalidations}} as i
-          where i.target = named.target and i.txid = unseen.txid and (i.txid <> e.written_by or i.seq > e.seq)
-          offset 0
-        ) as voiding
-      )
-      or (select exists (select from {{prefix_invalidations}})) and exists (
-        select from {{prefix_invalidations}} as p
-        where (
-            starts_with('k' || e.key, p.prefix)
-            or e.tags is not null and exists (select from unnest(e.tags) as tag where starts_with('t' || tag, p.prefix))
-          )
-          and case when p.txid = e.written_by then p.seq > e.seq else not pg_visible_in_snapshot(p.txid, e.as_of) end
-      )
+        where i.target = 't' || tag and i.txid >= pg_snapshot_xmax(e.as_of) and (i.txid <> e.written_by or i.seq > e.seq)
+        order by i.txid desc limit 1
+      ) as voiding
+    )
+    or (e.origin = 't' or pg_snapshot_xmin(e.as_of) <> pg_snapshot_xmax(e.as_of)) and exists (
+      select from (select 'k' || e.key as target union all select 't' || tag from unnest(e.tags) as tag) as named
+      cross join (select e.written_by as txid union all select pg_snapshot_xip(e.as_of)) as unseen
+      cross join lateral (
+        select from {{invalidations}} as i
+        where i.target = named.target and i.txid = unseen.txid and (i.txid <> e.written_by or i.seq > e.seq)
+        offset 0
+      ) as voiding
+    )
+    or (select exists (select from {{prefix_invalidations}})) and exists (
+      select from {{prefix_invalidations}} as p
+      where (
+          starts_with('k' || e.key, p.prefix)
+          or e.tags is not null and exists (select from unnest(e.tags) as tag where starts_with('t' || tag, p.prefix))
+        )
+        and case when p.txid = e.written_by then p.seq > e.seq else not pg_visible_in_snapshot(p.txid, e.as_of) end
     )
   );
 `,

@@ -25,6 +25,7 @@ export const RIGHTS: Readonly<Record<string, readonly Right[]>> = {
   meta: ['select'],
   migrations: ['select'],
   settled_state: ['select'],
+  fenced_entries: ['select'],
   valid_entries: ['select'],
   live_entries: ['select'],
   seq: ['usage'],

@@ -64,19 +64,9 @@ const entries = (name: string, count: number): [string, string][] =>
 describe('what is sent', () => {
   it('one statement for a read, of a key or of many', async () => {
     await cache.setMany(entries('read', 256))
-    expect(await statements.of(() => cache.get('read:0'))).toEqual(['read'])
-    expect(await statements.of(() => cache.get('missing'))).toEqual(['read'])
-    expect(await statements.of(() => cache.getMany(keys('read', 256)))).toEqual(['read'])
-  })
-
-  it('one statement for a write, of a key or of many', async () => {
-    expect(await statements.of(() => cache.set('write', 1))).toEqual(['write'])
-    expect(await statements.of(() => cache.setMany(entries('write', 256)))).toEqual(['write'])
-    expect(await statements.of(() => cache.touch('write', '1h'))).toEqual(['touch'])
-    expect(await statements.of(() => cache.delete('write'))).toEqual(['remove'])
-    expect(await statements.of(() => cache.deleteMany(keys('write', 256)))).toEqual(['remove'])
-    expect(await statements.of(() => cache.invalidateTags(['a', 'b', 'c']))).toEqual(['invalidate'])
-    expect(await statements.of(() => cache.clear())).toEqual(['invalidate'])
+    expect(await statements.of(() => cache.get('read:0'))).toEqual(['glance'])
+    expect(await statements.of(() => cache.get('missing'))).toEqual(['glance'])
+    expect(await statements.of(() => cache.getMany(keys('read', 256)))).toEqual(['glance'])
   })
 
   it('two for what many callers do at once, so that the server and this process work at the same time', async () => {
@@ -84,7 +74,7 @@ describe('what is sent', () => {
     const set = (): Promise<unknown> => Promise.all(all.map((key) => cache.set(key, 1)))
     const get = (): Promise<unknown> => Promise.all(all.map((key) => cache.get(key)))
     expect(await statements.of(set)).toEqual(['write', 'write'])
-    expect(await statements.of(get)).toEqual(['read', 'read'])
+    expect(await statements.of(get)).toEqual(['glance', 'glance'])
   })
 
   it('one for what fewer callers do at once, because a statement costs more than the rows of it', async () => {
@@ -92,14 +82,14 @@ describe('what is sent', () => {
     const set = (): Promise<unknown> => Promise.all(some.map((key) => cache.set(key, 1)))
     const get = (): Promise<unknown> => Promise.all(some.map((key) => cache.get(key)))
     expect(await statements.of(set)).toEqual(['write'])
-    expect(await statements.of(get)).toEqual(['read'])
+    expect(await statements.of(get)).toEqual(['glance'])
   })
 
   it('one for all who ask for the same key at once', async () => {
     await cache.set('popular', 1)
     const everybody = (): Promise<unknown> =>
       Promise.all(Array.from({ length: 200 }, () => cache.get('popular')))
-    expect(await statements.of(everybody)).toEqual(['read'])
+    expect(await statements.of(everybody)).toEqual(['glance'])
   })
 
   it('three round trips for a load: read, claim, fill', async () => {
@@ -110,12 +100,44 @@ describe('what is sent', () => {
     })
     // The lock is given back behind the answer.
     expect(sent.filter((name) => name !== 'unlock' && name !== 'signal')).toEqual([
-      'read',
+      'glance',
       'try_locks',
       'read',
       'write',
-      'read',
+      'glance',
     ])
+  })
+
+  // From here on something was invalidated: what any transaction of the server is older than is disputed.
+  it('one statement for a write, of a key or of many', async () => {
+    expect(await statements.of(() => cache.set('write', 1))).toEqual(['write'])
+    expect(await statements.of(() => cache.setMany(entries('write', 256)))).toEqual(['write'])
+    expect(await statements.of(() => cache.touch('write', '1h'))).toEqual(['touch'])
+    expect(await statements.of(() => cache.delete('write'))).toEqual(['remove'])
+    expect(await statements.of(() => cache.deleteMany(keys('write', 256)))).toEqual(['remove'])
+    expect(await statements.of(() => cache.invalidateTags(['a', 'b', 'c']))).toEqual(['invalidate'])
+    expect(await statements.of(() => cache.clear())).toEqual(['invalidate'])
+  })
+
+  it('two for a read of what is older than an invalidation of anything, and then one again', async () => {
+    await using wary = new PostgresCache({ connectionString: proxy.urlOf(database.url), local: false })
+    const get = (): Promise<unknown> => wary.get('disputed')
+    await wary.set('disputed', 1)
+    await wary.delete('other')
+    expect(await statements.of(get)).toEqual(['glance', 'read'])
+    expect(await statements.of(get)).toEqual(['read'])
+    expect(await get()).toBe(1)
+    for (let i = 0; i < 61; i++) await get()
+    expect(await statements.of(get)).toEqual(['glance', 'read'])
+    // While another test's transaction that is older than the invalidation runs, a new entry is disputed as well.
+    await expect
+      .poll(async () => {
+        await wary.set('disputed', 2)
+        const sent: string[] = []
+        while (!sent.includes('glance')) sent.splice(0, sent.length, ...(await statements.of(get)))
+        return sent
+      })
+      .toEqual(['glance'])
   })
 })
 
@@ -146,12 +168,12 @@ describe('plans', () => {
     }
     const { rows } = await pool.query<{ name: string; generic: number; custom: number }>(
       `select substring(name from 'postgres_cache_(.*)_[0-9a-f]+$') as name, generic_plans::integer as generic, custom_plans::integer as custom
-       from pg_prepared_statements where name ~ '^postgres_cache_(read|write)_'`,
+       from pg_prepared_statements where name ~ '^postgres_cache_(glance|read|write)_'`,
     )
     await planned.close()
     await pool.end()
     // The server tries five plans for the given parameters before it keeps one for all.
-    expect(rows.map(({ name }) => name).toSorted()).toEqual(['read', 'write'])
+    expect(rows.map(({ name }) => name).toSorted()).toEqual(['glance', 'write'])
     for (const row of rows) expect(row).toMatchObject({ custom: 5, generic: 6 })
   })
 })

@@ -90,8 +90,8 @@ describe('getOrSetMany', () => {
       await own.close()
       expect(Object.fromEntries(sent)).toEqual(
         notifications === 'listen'
-          ? { read: 1, write: 1 } // the claim goes over the session
-          : { read: 2, write: 1, acquire_leases: 1, release_leases: 1 },
+          ? { glance: 1, write: 1 } // the claim goes over the session
+          : { glance: 2, write: 1, acquire_leases: 1, release_leases: 1 },
       )
     },
   )

@@ -61,10 +61,10 @@ async function fillAll({ query }: TestDatabase, keys: readonly string[]): Promis
 function without(...cuts: readonly { object: string; text: RegExp; by: string }[]) {
   return async ({ query }: TestDatabase): Promise<void> => {
     for (const { object, text, by } of cuts) {
-      const isView = object === 'valid_entries'
+      const isView = object === 'fenced_entries'
       const [row] = await query<{ definition: string }>(
         isView
-          ? `select 'create or replace view postgres_cache.valid_entries as ' || pg_get_viewdef('postgres_cache.valid_entries') as definition`
+          ? `select 'create or replace view postgres_cache.${object} as ' || pg_get_viewdef('postgres_cache.${object}') as definition`
           : `select pg_get_functiondef('postgres_cache.${object}'::regproc) as definition`,
       )
       const definition = row?.definition ?? ''
@@ -98,7 +98,7 @@ const withoutTrimFence = without(
     by: 'true',
   },
   {
-    object: 'valid_entries',
+    object: 'fenced_entries',
     text: /pg_snapshot_xmax\((e\.)?as_of\) > \( SELECT .*?FROM [^)]*state s\)/s,
     by: 'true',
   },
