@@ -29,6 +29,9 @@ export interface SyncOptions {
   readonly feed: Feed
   /** From now on statements go over new connections. */
   readonly retireConnections: () => void
+  /** A hint has come in a storm, and the sync that follows it will tell of more. */
+  readonly expectsMoreNews: () => void
+  readonly tookNewsIn: () => void
 }
 
 export class Sync {
@@ -120,12 +123,14 @@ export class Sync {
   }
 
   hinted(hint: Hint): void {
-    const { local, background, clock } = this.#options
-    if (hint.kind === 'change') local.apply(hint.change)
-    else if (hint.kind !== 'sync' && hint.kind !== 'unknown') return
+    const { local, background, clock, expectsMoreNews } = this.#options
+    if (hint.kind !== 'change' && hint.kind !== 'sync' && hint.kind !== 'unknown') return
     const shutMs = hint.kind === 'unknown' ? USUAL_SHUT_MS : hint.shutMs
+    const isStorm = shutMs > USUAL_SHUT_MS
+    if (isStorm) expectsMoreNews()
+    if (hint.kind === 'change') local.apply(hint.change)
     // Where writes queue, whoever listens would ask at one moment, and the writes wait behind all of them.
-    const apartMs = shutMs > USUAL_SHUT_MS ? Math.random() * shutMs : 0
+    const apartMs = isStorm ? Math.random() * shutMs : 0
     const waitMs = shutMs + TRAILING_MS + apartMs
     this.#trailsAt = clock.monotonic() + waitMs
     if (this.#trailing === undefined) this.#trailing = background.once(waitMs, () => this.#trail())
@@ -183,6 +188,8 @@ export class Sync {
         local.lapse()
       }
       throw error
+    } finally {
+      this.#options.tookNewsIn()
     }
   }
 

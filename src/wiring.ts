@@ -81,7 +81,9 @@ export function wire(options: ResolvedOptions, clock: Clock): Parts {
 
   const reads = new Flights<LocalEntry | null>()
   const loadFlights = new Flights<LoadResult>()
-  const local = createLocal(options, clock, reporter, [reads, loadFlights], (key) => refetch.add(key))
+  const local = createLocal(options, clock, reporter, [reads, loadFlights], (key, readInVain) =>
+    refetch.add(key, readInVain),
+  )
   const mode = resolveValueMode(
     options.local === false ? 'clone' : options.local.values,
     (content, codec, key) => decodeValue(options, key, codec, content),
@@ -97,9 +99,11 @@ export function wire(options: ResolvedOptions, clock: Clock): Parts {
     local,
     feed,
     retireConnections: () => driver.retireConnections(),
+    expectsMoreNews: () => refetch.suspend(),
+    tookNewsIn: () => refetch.resume(),
   })
   const reader = new Reader({ store, gate, sync, reporter, local, flights: reads, budget, mode, localTtlMs })
-  const refetch = new Refetch({ gate, background, reader })
+  const refetch = new Refetch({ gate, background, local, reader })
   auditHits({
     sampleRate: options.auditRate,
     local,
@@ -186,7 +190,7 @@ function createLocal(
   clock: Clock,
   reporter: Reporter,
   joins: ConstructorParameters<typeof NullCoherence>[0]['joins'],
-  outdated: (key: string) => void,
+  outdated: (key: string, readInVain: number) => void,
 ): LocalView {
   if (options.local === false) return new NullCoherence({ clock, joins })
   return new Coherence({

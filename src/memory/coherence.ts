@@ -31,8 +31,8 @@ export type Outcome = 'stored' | 'not-stored' | 'foreign-world'
 /** Who hears of what happens to the local cache. */
 export interface CoherenceListener {
   evicted(key: string, reason: EvictionReason): void
-  /** What callers were given from here was evicted, because somebody else changed it. */
-  outdated(key: string): void
+  /** Somebody else changed it, and it was evicted. `readInVain`: as LocalEntry has it. */
+  outdated(key: string, readInVain: number): void
   flushed(reason: FlushReason, entries: number): void
 }
 
@@ -274,7 +274,7 @@ export class Coherence {
     const present = this.#entries.find(key)
     if (present === undefined || present.version === version) return
     this.#entries.evict(key, reason)
-    if (reason === 'changed' && present.visited) this.#listener.outdated(key)
+    if (reason === 'changed') this.#listener.outdated(key, present.visited ? 0 : present.readInVain)
   }
 
   #detach(key: string): void {

@@ -19,6 +19,8 @@ export class LocalEntry {
   readonly graced: boolean
   /** What it costs in the heap, index and links included. */
   readonly bytes: number
+  /** How often it was read anew, because others had changed it, since the last hit. */
+  readInVain = 0
   /** Whether it was hit since the eviction hand last passed. These three belong to LocalCache. */
   visited = false
   newer: LocalEntry | undefined = undefined

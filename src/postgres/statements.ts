@@ -65,7 +65,11 @@ export function createStatements({ object }: Names): Statements {
     // be it taken or not, and without them a read of one key takes a fifth less time.
     glance: named(
       'glance',
-      reading(object, 'fenced_entries', entryColumns(`case when e.is_undisputed then e.written_by::text else '' end`)),
+      reading(
+        object,
+        'fenced_entries',
+        entryColumns(`case when e.is_undisputed then e.written_by::text else '' end`),
+      ),
     ),
     // First the header, then the feed rows that the cursor $1 does not see. A gap: the floor does not lie behind the cursor, or the cursor lies ahead
     // of a server that was set back to an older state.

@@ -60,31 +60,44 @@ describe('what others have changed', () => {
     expect(since(before, reader)).toEqual([1, keys.length])
   })
 
-  it('is left where it is until it is asked for, if nobody was given it since it came', async () => {
+  it('is left until it is asked for, when it was read again eight times and nobody asked', async () => {
     await using clients = await open()
     const { writer, reader } = clients
-    await writer.setMany([
-      ['asked for once', 'old'],
-      ['in use', 'old'],
-    ])
+    await writer.set('unused', 0)
     await reader.sync()
-    expect(await held(reader, 'in use')).toBe('old')
-    expect(await reader.get('asked for once')).toBe('old')
+    expect(await held(reader, 'unused')).toBe(0)
     const before = reads(reader)
-    await writer.setMany([
-      ['asked for once', 'new'],
-      ['in use', 'new'],
-    ])
-    await reader.sync()
-    // Not looked at by peek, which is a use.
-    await expect.poll(() => since(before, reader), { interval: 5 }).toEqual([1, 1])
+    const change = async (value: number): Promise<void> => {
+      await writer.set('unused', value)
+      await reader.sync()
+      // Behind a read that it would have been sent with.
+      await reader.get(`other ${value}`)
+    }
+    for (let i = 1; i <= 10; i++) await change(i)
+    expect(since(before, reader)[1]).toBe(10 + 8)
+    expect(await held(reader, 'unused')).toBe(10)
+    const again = reads(reader)
+    await change(11)
+    expect(since(again, reader)[1]).toBe(2)
+  })
 
-    await writer.set('in use', 'newest')
+  it('is read with what the next sync tells of, where writes queue', async () => {
+    await using clients = await open({})
+    const { writer, reader } = clients
+    await writer.set('stormy', 'old')
+    expect(await held(reader, 'stormy')).toBe('old')
+    const evicted = new Promise((resolve) => {
+      reader.on('evicted', resolve)
+    })
+    const before = reads(reader)
+    const hint = { a: 'postgres_cache.', v: 1, g: 1_000, x: '1', k: ['stormy'] }
+    await database.query('select pg_notify($1, $2)', ['cache_events', JSON.stringify(hint)])
+    await evicted
+    await reader.get('other')
+    expect(since(before, reader)[1]).toBe(1)
     await reader.sync()
-    // Behind a read that it would have been sent with.
-    await reader.get('asked for once')
-    expect(since(before, reader)).toEqual([2, 2])
-    expect(await reader.get('in use')).toBe('newest')
+    await expect.poll(() => reader.peek('stormy'), { interval: 5 }).toBe('old')
+    expect(since(before, reader)[1]).toBe(2)
   })
 
   it('is looked for once where it was deleted', async () => {

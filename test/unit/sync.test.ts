@@ -29,6 +29,8 @@ function setup() {
     local,
     feed,
     retireConnections: () => {},
+    expectsMoreNews: () => {},
+    tookNewsIn: () => {},
   })
   const run = async (world: string | null, cursor: string): Promise<void> => {
     reply = { world, cursor, complete: true, changes: [], databaseNow: clock.wall() }
@@ -61,6 +63,8 @@ test('a transaction is not followed into another world', async () => {
 describe('hints', () => {
   afterEach(() => vi.useRealTimers())
 
+  const news: string[] = []
+
   /** When syncs were made, each millisecond of a second told of what is heard then. */
   async function syncsOf(heardAt: (ms: number) => Hint | undefined): Promise<number[]> {
     vi.useFakeTimers()
@@ -69,6 +73,7 @@ describe('hints', () => {
     const reporter = new Reporter()
     const local = Object.defineProperty(new NullCoherence({ clock, joins: [] }), 'size', { value: 1 })
     const syncs: number[] = []
+    news.length = 0
     let ms = 0
     const read = async (): Promise<FeedReply> => {
       syncs.push(ms)
@@ -83,6 +88,8 @@ describe('hints', () => {
       local,
       feed: { read, settleWorld: async () => null } as unknown as Feed,
       retireConnections: () => {},
+      expectsMoreNews: () => void news.push('expected'),
+      tookNewsIn: () => void news.push('taken in'),
     })
     for (; ms < 1_000; ms++) {
       const hint = heardAt(ms)
@@ -105,6 +112,17 @@ describe('hints', () => {
       expect(at).toBeGreaterThanOrEqual(shutMs)
       expect(at).toBeLessThanOrEqual(latest)
       expect(more).toEqual([])
+    },
+  )
+
+  test.each([
+    [20, ['taken in']],
+    [80, ['expected', 'taken in']],
+  ])(
+    'more news is expected with the sync after one that shut the gate for %d ms',
+    async (shutMs, expected) => {
+      await syncsOf((ms) => (ms === 0 ? { kind: 'sync', shutMs } : undefined))
+      expect(news).toEqual(expected)
     },
   )
 

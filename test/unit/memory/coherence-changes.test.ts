@@ -7,19 +7,23 @@ describe('a change', () => {
     const { coherence, log, read } = stage()
     read('1')
     coherence.apply(change('2', { keys: [KEY] }))
-    expect(log).toEqual([`evicted ${KEY}: changed`, `detach ${KEY}`])
+    expect(log).toEqual([`evicted ${KEY}: changed`, `outdated ${KEY}, read in vain 0 times`, `detach ${KEY}`])
   })
 
-  test('says so of what callers were given since it came', () => {
+  test('says how often the entry was read anew and nobody asked for it', () => {
     const { coherence, held, log, read } = stage()
     read('1')
-    expect(held()).toBe('1')
+    const entry = coherence.lastKnown(KEY)
+    if (entry !== undefined) entry.readInVain = 3
     coherence.apply(change('2', { keys: [KEY] }))
-    expect(log).toEqual([`evicted ${KEY}: changed`, `outdated ${KEY}`, `detach ${KEY}`])
+    expect(log).toContain(`outdated ${KEY}, read in vain 3 times`)
 
     read('2')
+    const next = coherence.lastKnown(KEY)
+    if (next !== undefined) next.readInVain = 4
+    expect(held()).toBe('2')
     coherence.apply(change('3', { keys: [KEY] }))
-    expect(log).toEqual([`evicted ${KEY}: changed`, `detach ${KEY}`])
+    expect(log).toContain(`outdated ${KEY}, read in vain 0 times`)
   })
 
   test.each<[string, (stage: Stage) => void]>([
@@ -33,7 +37,7 @@ describe('a change', () => {
     expect(staged.held()).toBe('1')
     happens(staged)
     expect(staged.held()).toBeUndefined()
-    expect(staged.log).not.toContain(`outdated ${KEY}`)
+    expect(staged.log.filter((line) => line.startsWith('outdated'))).toEqual([])
   })
 
   test('leaves the entry it made', () => {

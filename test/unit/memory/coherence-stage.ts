@@ -36,7 +36,7 @@ export function stage(): Stage {
     ],
     listener: {
       evicted: (key, reason) => void log.push(`evicted ${key}: ${reason}`),
-      outdated: (key) => void log.push(`outdated ${key}`),
+      outdated: (key, readInVain) => void log.push(`outdated ${key}, read in vain ${readInVain} times`),
       flushed: (reason, entries) => void log.push(`flushed ${entries}: ${reason}`),
     },
   })
