@@ -6,6 +6,7 @@
 import { setImmediate } from 'node:timers'
 import { Failure, ManyWaiter, OneWaiter, Slot, type Waiter } from './batch-slot.ts'
 import type { Budget } from './budget.ts'
+import { ChurningMap } from './churning-map.ts'
 import { SlotQueues } from './slot-queues.ts'
 
 export interface BatcherOptions<Item, Reply> {
@@ -41,7 +42,7 @@ export class Batcher<Item, Reply> {
   readonly #flush: () => void
   readonly #queues: SlotQueues<Item, Reply>
   /** The last item of each key that is queued, waiting or under way. */
-  readonly #last = new Map<string, Slot<Item, Reply>>()
+  readonly #last = new ChurningMap<Slot<Item, Reply>>()
   readonly #drained: (() => void)[] = []
   #order = 0
   #pending = 0

@@ -1,8 +1,10 @@
 // Single flight: callers of one key share a promise that is under way. Joining is allowed only while nothing has
 // happened that a later caller must see and the flight may not have seen; detach() ends it for those who come later.
 
+import { ChurningMap } from './churning-map.ts'
+
 export class Flights<T> {
-  readonly #flights = new Map<string, Promise<T>>()
+  readonly #flights = new ChurningMap<Promise<T>>()
 
   get size(): number {
     return this.#flights.size

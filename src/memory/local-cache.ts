@@ -68,14 +68,18 @@ export class LocalCache {
   /** False where the entry alone exceeds the bound of bytes. Replaces an entry of the same key. */
   put(entry: LocalEntry, nowWall: number): boolean {
     const present = this.#entries.get(entry.key)
+    if (entry.bytes > this.#maxBytes || this.#maxEntries < 1) {
+      if (present !== undefined) this.#remove(present)
+      return false
+    }
     if (present !== undefined) {
       entry.visited = present.visited
-      this.#remove(present)
+      this.#unlink(present)
+      // In its place, without a deletion: churning-map.ts says why.
+      this.#entries.set(entry.key, entry)
     }
-    if (entry.bytes > this.#maxBytes || this.#maxEntries < 1) return false
-    while (this.#entries.size >= this.#maxEntries || this.#bytes + entry.bytes > this.#maxBytes) {
-      this.#evictOne(nowWall)
-    }
+    const others = this.#maxEntries - (present === undefined ? 1 : 0)
+    while (this.#entries.size > others || this.#bytes + entry.bytes > this.#maxBytes) this.#evictOne(nowWall)
     this.#insert(entry)
     return true
   }
@@ -141,6 +145,11 @@ export class LocalCache {
   }
 
   #remove(entry: LocalEntry): void {
+    this.#unlink(entry)
+    this.#entries.delete(entry.key)
+  }
+
+  #unlink(entry: LocalEntry): void {
     if (this.#hand === entry) this.#hand = entry.newer
     if (entry.newer === undefined) this.#newest = entry.older
     else entry.newer.older = entry.older
@@ -148,7 +157,6 @@ export class LocalCache {
     else entry.older.newer = entry.newer
     entry.newer = undefined
     entry.older = undefined
-    this.#entries.delete(entry.key)
     this.#tags.delete(entry)
     this.#bytes -= entry.bytes
   }

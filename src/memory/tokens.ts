@@ -3,6 +3,7 @@
 // Versions are compared for identity, never for order.
 
 import type { Version } from '../core/entry.ts'
+import { ChurningMap } from './churning-map.ts'
 
 /** No row: a version like any other. Versions of rows are decimal numbers, so neither word is one. */
 export const ABSENT: Version = 'absent'
@@ -30,7 +31,7 @@ export class Token {
 }
 
 export class Tokens {
-  readonly #byKey = new Map<string, Token>()
+  readonly #byKey = new ChurningMap<Token>()
   #epoch = 0
 
   get openKeys(): number {

@@ -1,15 +1,23 @@
 // Deadlines that are all equally far away, behind one timer: two timers of its own would cost a statement more than its promise does, and nearly all
 // of them end in time.
 
-export interface Deadline {
+export class Deadline {
   readonly at: number
   readonly expire: () => void
+  previous: Deadline | undefined = undefined
+  next: Deadline | undefined = undefined
+
+  constructor(at: number, expire: () => void) {
+    this.at = at
+    this.expire = expire
+  }
 }
 
 export class Deadlines {
   readonly ms: number
-  /** In the order in which they expire. */
-  readonly #open = new Set<Deadline>()
+  // In the order in which they expire. A list, and what leaves it keeps nobody: src/memory/churning-map.ts says why no Set.
+  #first: Deadline | undefined
+  #last: Deadline | undefined
   #timer: NodeJS.Timeout | undefined
 
   constructor(ms: number) {
@@ -18,19 +26,29 @@ export class Deadlines {
 
   /** Calls `expire` after `ms`, unless it is ended before. */
   begin(expire: () => void): Deadline {
-    const deadline = { at: performance.now() + this.ms, expire }
-    this.#open.add(deadline)
+    const deadline = new Deadline(performance.now() + this.ms, expire)
+    deadline.previous = this.#last
+    if (this.#last === undefined) this.#first = deadline
+    else this.#last.next = deadline
+    this.#last = deadline
     if (this.#timer === undefined) this.#watch(this.ms)
     return deadline
   }
 
+  /** Ending twice does nothing. */
   end(deadline: Deadline): void {
-    this.#open.delete(deadline)
+    const { previous, next } = deadline
+    if (previous !== undefined) previous.next = next
+    else if (this.#first === deadline) this.#first = next
+    if (next !== undefined) next.previous = previous
+    else if (this.#last === deadline) this.#last = previous
+    deadline.previous = undefined
+    deadline.next = undefined
   }
 
   /** Leaves no timer behind where none is open. */
   close(): void {
-    if (this.#open.size > 0) return
+    if (this.#first !== undefined) return
     clearTimeout(this.#timer)
     this.#timer = undefined
   }
@@ -38,12 +56,10 @@ export class Deadlines {
   #check(): void {
     const now = performance.now()
     this.#timer = undefined
-    for (const deadline of this.#open) {
-      if (deadline.at > now) {
-        return this.#watch(deadline.at - now)
-      }
-      this.#open.delete(deadline)
-      deadline.expire()
+    for (let first = this.#first; first !== undefined; first = this.#first) {
+      if (first.at > now) return this.#watch(first.at - now)
+      this.end(first)
+      first.expire()
     }
   }
 
