@@ -141,7 +141,11 @@ export class Sync {
     const { local, background, clock } = this.#options
     const leftMs = this.#trailsAt - clock.monotonic()
     this.#trailing = leftMs >= 1 ? background.once(leftMs, () => this.#trail()) : undefined
-    return local.size > 0 || local.wantsSync ? this.#renew() : undefined
+    if (local.isInUse) return this.#renew()
+    // Nobody has asked for long: whoever does next finds no lease, and asks the store, instead of all that was left out being taken in for nobody.
+    local.lapse()
+    this.#options.tookNewsIn()
+    return undefined
   }
 
   /** A reply or a refused write showed another world than the last sync. */

@@ -35,12 +35,6 @@ export class ChurningMap<Value extends object> {
     this.#size = 0
   }
 
-  *keys(): Generator<string> {
-    for (const [key, value] of this.#map) {
-      if (value !== undefined) yield key
-    }
-  }
-
   #move(): void {
     const live = new Map<string, Value>()
     for (const [key, value] of this.#map) {

@@ -64,13 +64,17 @@ export class Coherence {
   readonly #syncs = new SyncHistory()
   readonly #own = new OwnVersions()
   readonly #entries: LocalCache
+  readonly #maxStalenessMs: number
   #used = false
+  /** When a sync last found that it had been used. */
+  #usedAt = Number.NEGATIVE_INFINITY
   #closed = false
 
   constructor({ clock, maxStalenessMs, joins, listener, maxEntries, maxBytes }: CoherenceOptions) {
     this.#clock = clock
     this.#listener = listener
     this.#joins = joins
+    this.#maxStalenessMs = maxStalenessMs
     this.#lease = new Lease(clock, maxStalenessMs)
     this.#entries = new LocalCache({ maxEntries, maxBytes }, (key, reason) => listener.evicted(key, reason))
   }
@@ -93,9 +97,15 @@ export class Coherence {
     return this.#lease.end
   }
 
-  /** Whether a sync is worth its while: something was read since the last one, or a transaction may have ended. */
+  /** Whether a sync is worth its while: somebody asked since the last one, or a transaction may have ended. */
   get wantsSync(): boolean {
     return this.#used || this.#bypass.size > 0
+  }
+
+  /** Whether what is held is worth keeping up to date: somebody asked within the last maxStaleness. */
+  get isInUse(): boolean {
+    if (this.wantsSync) return true
+    return this.#entries.size > 0 && this.#clock.monotonic() - this.#usedAt < this.#maxStalenessMs
   }
 
   /** Versions whose news is none. */
@@ -140,7 +150,6 @@ export class Coherence {
 
   /** Before a read, an own write or the snapshot of a load is sent. Every token is closed by one of the next three. */
   open(key: string): Token {
-    this.#used = true
     const now = this.#clock.wall()
     // Deadlines count from here: not by a clock that was stepped and may be set right before anybody looks.
     if (!this.#lease.covers(now)) this.check()
@@ -218,6 +227,7 @@ export class Coherence {
   /** A sync was answered: brings the local cache up to its snapshot and renews the lease. */
   synced(reply: SyncReply): void {
     if (this.#closed) return
+    if (this.#used) this.#usedAt = this.#clock.monotonic()
     this.#used = false
     const reason = this.#syncs.reasonToFlush(reply, this.#clock.wall())
     if (reason !== undefined) this.flush(reason)

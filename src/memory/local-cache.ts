@@ -74,12 +74,15 @@ export class LocalCache {
     }
     if (present !== undefined) {
       entry.visited = present.visited
-      this.#unlink(present)
+      this.#unlist(present)
       // In its place, without a deletion: churning-map.ts says why.
+      entry.key = present.key
       this.#entries.set(entry.key, entry)
     }
     const others = this.#maxEntries - (present === undefined ? 1 : 0)
-    while (this.#entries.size > others || this.#bytes + entry.bytes > this.#maxBytes) this.#evictOne(nowWall)
+    while (this.#entries.size > others || this.#bytes + entry.bytes > this.#maxBytes) {
+      if (!this.#evictOne(nowWall)) break
+    }
     this.#insert(entry)
     return true
   }
@@ -117,18 +120,23 @@ export class LocalCache {
     return count
   }
 
-  #evictOne(nowWall: number): void {
+  /** Whether there was one. */
+  #evictOne(nowWall: number): boolean {
     let entry = this.#hand ?? this.#oldest
     while (entry !== undefined && entry.visited && entry.keepUntil > nowWall) {
       entry.visited = false
+      entry.readInVain = 0
       entry = entry.newer ?? this.#oldest
     }
-    if (entry === undefined) return
+    if (entry === undefined) return false
     this.#hand = entry
     this.#evictEntry(entry, entry.keepUntil > nowWall ? 'capacity' : 'expired')
+    return true
   }
 
+  // Who hears of an eviction may look at what is evicted next, and find it expired.
   #evictEntry(entry: LocalEntry, reason: EvictionReason): void {
+    if (this.#entries.get(entry.key) !== entry) return
     this.#remove(entry)
     this.#onEvicted(entry.key, reason)
   }
@@ -139,17 +147,20 @@ export class LocalCache {
     if (this.#newest === undefined) this.#oldest = entry
     else this.#newest.newer = entry
     this.#newest = entry
+    entry.isListed = true
     this.#entries.set(entry.key, entry)
     this.#tags.add(entry)
     this.#bytes += entry.bytes
   }
 
   #remove(entry: LocalEntry): void {
-    this.#unlink(entry)
+    this.#unlist(entry)
     this.#entries.delete(entry.key)
   }
 
-  #unlink(entry: LocalEntry): void {
+  #unlist(entry: LocalEntry): void {
+    if (!entry.isListed) return
+    entry.isListed = false
     if (this.#hand === entry) this.#hand = entry.newer
     if (entry.newer === undefined) this.#newest = entry.older
     else entry.newer.older = entry.older

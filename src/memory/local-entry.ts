@@ -5,8 +5,12 @@ import type { StoredEntry, Version } from '../core/entry.ts'
 import { entryBytes } from './heap-bytes.ts'
 import type { ValueMode } from './value-modes.ts'
 
+/** An entry that was read anew as often without a hit in between has cost about what the miss would have, if nobody ever asks again. */
+export const MAX_READ_IN_VAIN = 8
+
 export class LocalEntry {
-  readonly key: string
+  /** LocalCache replaces it by the equal one that its map keeps. */
+  key: string
   /** The encoded text or bytes, or the decoded value: as the value mode left it. */
   readonly held: unknown
   readonly encoded: boolean
@@ -19,10 +23,11 @@ export class LocalEntry {
   readonly graced: boolean
   /** What it costs in the heap, index and links included. */
   readonly bytes: number
-  /** How often it was read anew, because others had changed it, since the last hit. */
+  /** How often it was read anew, because others had changed it, since somebody last asked for it. */
   readInVain = 0
-  /** Whether it was hit since the eviction hand last passed. These three belong to LocalCache. */
+  /** Whether it was hit since the eviction hand last passed. These four belong to LocalCache. */
   visited = false
+  isListed = false
   newer: LocalEntry | undefined = undefined
   older: LocalEntry | undefined = undefined
 

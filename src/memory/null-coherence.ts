@@ -39,6 +39,10 @@ export class NullCoherence implements LocalView {
     return this.#bypass.size > 0
   }
 
+  get isInUse(): boolean {
+    return this.wantsSync
+  }
+
   keys(): ArrayIterator<string> {
     return NO_KEYS.values()
   }

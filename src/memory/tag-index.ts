@@ -1,11 +1,10 @@
 // Which entries of the local cache carry a tag, so that a tag is evicted without looking at every entry.
 
-import { ChurningMap } from './churning-map.ts'
 import type { LocalEntry } from './local-entry.ts'
 
 export class TagIndex {
   // A tag of one entry, such as `user:17`, costs no set.
-  readonly #byTag = new ChurningMap<LocalEntry | Set<LocalEntry>>()
+  readonly #byTag = new Map<string, LocalEntry | Set<LocalEntry>>()
 
   get size(): number {
     return this.#byTag.size

@@ -66,12 +66,15 @@ describe('hints', () => {
   const news: string[] = []
 
   /** When syncs were made, each millisecond of a second told of what is heard then. */
-  async function syncsOf(heardAt: (ms: number) => Hint | undefined): Promise<number[]> {
+  async function syncsOf(heardAt: (ms: number) => Hint | undefined, isInUse = true): Promise<number[]> {
     vi.useFakeTimers()
     const timers = new Background(() => {})
     const clock = new ManualClock()
     const reporter = new Reporter()
-    const local = Object.defineProperty(new NullCoherence({ clock, joins: [] }), 'size', { value: 1 })
+    const local = Object.defineProperty(new NullCoherence({ clock, joins: [] }), 'isInUse', {
+      value: isInUse,
+    })
+    local.lapse = () => void news.push('lapsed')
     const syncs: number[] = []
     news.length = 0
     let ms = 0
@@ -125,6 +128,11 @@ describe('hints', () => {
       expect(news).toEqual(expected)
     },
   )
+
+  test('nothing is asked for, and the lease ends, where nobody uses the local cache', async () => {
+    expect(await syncsOf((ms) => (ms === 0 ? { kind: 'sync', shutMs: 80 } : undefined), false)).toEqual([])
+    expect(news).toEqual(['expected', 'lapsed', 'taken in'])
+  })
 
   test('a storm of them causes a sync each at most, and one after the last', async () => {
     const syncs = await syncsOf((ms) =>

@@ -59,6 +59,32 @@ describe('a sync', () => {
     sync()
     expect(coherence.wantsSync).toBe(false)
   })
+
+  test('is not wanted by what is written, or read for nobody', () => {
+    const { coherence, read } = stage()
+    read('1')
+    expect(coherence.wantsSync).toBe(false)
+    expect(coherence.isInUse).toBe(false)
+  })
+
+  test('what is held is in use until maxStaleness after somebody last asked', () => {
+    const { clock, coherence, held, read, sync } = stage()
+    expect(coherence.isInUse).toBe(false)
+    read('1')
+    held()
+    expect(coherence.isInUse).toBe(true)
+    sync()
+    clock.advance(1_999)
+    sync()
+    expect(coherence.isInUse).toBe(true)
+    clock.advance(1)
+    expect(coherence.isInUse).toBe(false)
+    held()
+    expect(coherence.isInUse).toBe(true)
+    sync()
+    coherence.flush()
+    expect(coherence.isInUse).toBe(false)
+  })
 })
 
 test('detachAll() ends joining for every key', () => {

@@ -136,3 +136,32 @@ test('clear() empties everything and tells how many there were', () => {
   put('c', 'd', 'e', 'f')
   expect(log).toEqual(['c: capacity'])
 })
+
+test('who hears of an eviction may look at what is put or evicted next', () => {
+  const keepMs = 10
+  let looks: () => void = () => {}
+  const cache: LocalCache = new LocalCache({ maxEntries: 3, maxBytes: 1_000_000 }, () => looks())
+  const bytesOf = (...keys: string[]): number => keys.reduce((sum, key) => sum + localEntry(key).bytes, 0)
+  const put = (key: string, tags: string[] = []): void => void cache.put(localEntry(key, { keepMs, tags }), 0)
+  for (const key of ['a', 'b', 'c']) put(key, ['t'])
+  // As a hit does that finds the entry expired.
+  looks = () => {
+    looks = () => {}
+    for (const key of ['a', 'b', 'c']) cache.evict(key, 'expired')
+  }
+  cache.evictTag('t', 'changed')
+  expect([...cache.keys()]).toEqual([])
+  expect(cache.bytes).toBe(0)
+
+  const [small, large] = [localEntry('b'), localEntry('b', { text: JSON.stringify('x'.repeat(10_000)) })]
+  const tight: LocalCache = new LocalCache(
+    { maxEntries: 9, maxBytes: bytesOf('a', 'b') - small.bytes + large.bytes - 1 },
+    () => looks(),
+  )
+  tight.put(localEntry('a'), 0)
+  tight.put(small, 0)
+  looks = () => void tight.evict('b', 'expired')
+  tight.put(large, 0)
+  expect([...tight.keys()]).toEqual(['b'])
+  expect(tight.bytes).toBe(large.bytes)
+})
