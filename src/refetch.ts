@@ -2,6 +2,8 @@
 // four processes that overwrite with one call in twenty, each is told of 15 changes by the others in 100 calls of its own: every eighth read of a key is
 // the first after one.
 
+// Not the global one: whoever fakes that in a test would wait for ever.
+import { setImmediate } from 'node:timers'
 import type { Gate } from './gate.ts'
 import type { Background } from './memory/background.ts'
 import type { LocalView } from './memory/coherence.ts'
@@ -47,7 +49,8 @@ export class Refetch {
   }
 
   #schedule(): void {
-    if (!this.#waits) process.nextTick(() => this.#read())
+    // Behind what this turn of the event loop brings: the news may be of a write of our own, whose acknowledgement comes by another socket.
+    if (!this.#waits) setImmediate(() => this.#read())
   }
 
   #read(): void {

@@ -28,6 +28,8 @@ async function holdBoth(): Promise<void> {
     ['one', 1],
     ['two', 2],
   ])
+  // Who does not read does not sync.
+  await reader.getMany(['one', 'two'])
   // Hints arrive in the order of their commits: after this one and its sync, nothing is still to come.
   const heard = nextEvent(reader, 'hint-received', ({ kind }) => kind === 'sync')
   await forge({ s: 1 })
