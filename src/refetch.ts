@@ -2,8 +2,6 @@
 // four processes that overwrite with one call in twenty, each is told of 15 changes by the others in 100 calls of its own: every eighth read of a key is
 // the first after one.
 
-// Not the global one: whoever fakes that in a test would wait for ever.
-import { setImmediate } from 'node:timers'
 import type { Gate } from './gate.ts'
 import type { Background } from './memory/background.ts'
 import type { LocalView } from './memory/coherence.ts'
@@ -32,7 +30,7 @@ export class Refetch {
 
   /** Reads the key when all of the news has been taken in: a read that is told of two changes could not be held. */
   add(key: string, inVain: number): void {
-    if (inVain >= MAX_READ_IN_VAIN || this.#keys.size === MAX_KEYS) return
+    if (inVain >= MAX_READ_IN_VAIN || this.#keys.size === MAX_KEYS || !this.#options.local.isInUse) return
     if (this.#keys.size === 0) this.#schedule()
     this.#keys.set(key, inVain)
   }
@@ -49,8 +47,7 @@ export class Refetch {
   }
 
   #schedule(): void {
-    // Behind what this turn of the event loop brings: the news may be of a write of our own, whose acknowledgement comes by another socket.
-    if (!this.#waits) setImmediate(() => this.#read())
+    if (!this.#waits) process.nextTick(() => this.#read())
   }
 
   #read(): void {

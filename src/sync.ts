@@ -141,9 +141,9 @@ export class Sync {
     const { local, background, clock } = this.#options
     const leftMs = this.#trailsAt - clock.monotonic()
     this.#trailing = leftMs >= 1 ? background.once(leftMs, () => this.#trail()) : undefined
-    if (local.isInUse) return this.#renew()
+    if (local.wantsSync || (local.isInUse && local.size > 0)) return this.#renew()
     // Nobody has asked for long: whoever does next finds no lease, and asks the store, instead of all that was left out being taken in for nobody.
-    local.lapse()
+    if (!local.isInUse) local.lapse()
     this.#options.tookNewsIn()
     return undefined
   }

@@ -10,7 +10,7 @@ import type { Waiter } from './memory/batch-slot.ts'
 import { Batcher } from './memory/batcher.ts'
 import type { Budget } from './memory/budget.ts'
 import type { LocalView } from './memory/coherence.ts'
-import { LocalEntry, MAX_READ_IN_VAIN } from './memory/local-entry.ts'
+import { LocalEntry } from './memory/local-entry.ts'
 import type { Token } from './memory/tokens.ts'
 import type { ValueMode } from './memory/value-modes.ts'
 import { isAmbiguous } from './postgres/failures.ts'
@@ -152,8 +152,6 @@ export class Writer {
     const entry = local.holds
       ? this.#toLocal(toStored(operation.write, version), token.sentAt, localTtlMs)
       : null
-    // Nobody has asked for it here, unless it was loaded.
-    if (entry !== null && operation.write.token === null) entry.readInVain = MAX_READ_IN_VAIN
     local.settle(token, { world, entry, version })
     this.#taken(written)
   }

@@ -102,10 +102,9 @@ export class Coherence {
     return this.#used || this.#bypass.size > 0
   }
 
-  /** Whether what is held is worth keeping up to date: somebody asked within the last maxStaleness. */
+  /** Whether somebody asked within the last maxStaleness: for others nothing need be kept up to date. */
   get isInUse(): boolean {
-    if (this.wantsSync) return true
-    return this.#entries.size > 0 && this.#clock.monotonic() - this.#usedAt < this.#maxStalenessMs
+    return this.#used || this.#clock.monotonic() - this.#usedAt < this.#maxStalenessMs
   }
 
   /** Versions whose news is none. */

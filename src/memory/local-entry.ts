@@ -23,7 +23,7 @@ export class LocalEntry {
   readonly graced: boolean
   /** What it costs in the heap, index and links included. */
   readonly bytes: number
-  /** How often it was read anew, because others had changed it, since somebody last asked for it. */
+  /** How often it was read anew, because others had changed it, since it was last hit, read by a caller, or written. */
   readInVain = 0
   /** Whether it was hit since the eviction hand last passed. These four belong to LocalCache. */
   visited = false

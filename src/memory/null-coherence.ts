@@ -40,7 +40,7 @@ export class NullCoherence implements LocalView {
   }
 
   get isInUse(): boolean {
-    return this.wantsSync
+    return false
   }
 
   keys(): ArrayIterator<string> {

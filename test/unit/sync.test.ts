@@ -71,8 +71,9 @@ describe('hints', () => {
     const timers = new Background(() => {})
     const clock = new ManualClock()
     const reporter = new Reporter()
-    const local = Object.defineProperty(new NullCoherence({ clock, joins: [] }), 'isInUse', {
-      value: isInUse,
+    const local = Object.defineProperties(new NullCoherence({ clock, joins: [] }), {
+      size: { value: 1 },
+      isInUse: { value: isInUse },
     })
     local.lapse = () => void news.push('lapsed')
     const syncs: number[] = []
