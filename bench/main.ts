@@ -4,6 +4,7 @@ import { type Arguments, parseArguments, USAGE } from './arguments.ts'
 import { cleanUp } from './cleanup.ts'
 import { infoOf, type ContenderName } from './contenders.ts'
 import { checkEntrants, type Entrants } from './entrants.ts'
+import { describeMachine } from './machine.ts'
 import { Progress } from './progress.ts'
 import { recordToMarkdown, saveResults, type ScenarioRecord } from './results.ts'
 import { runScenario } from './runner.ts'
@@ -56,6 +57,7 @@ async function run(
     command,
     startedAt: startedAt.toISOString(),
     seconds: (Date.now() - startedAt.getTime()) / 1_000,
+    machine: describeMachine(),
     versions: Object.fromEntries(
       tookPart.map(([name, { client, server }]) => [name, `${client}, ${server}`]),
     ),

@@ -10,7 +10,8 @@ import { toMarkdown } from './table.ts'
 
 export interface ResultFile {
   readonly date: string
-  readonly machine: Machine
+  /** Of machine. */
+  readonly kind: string
   readonly scenarios: readonly ScenarioRecord[]
 }
 
@@ -18,6 +19,8 @@ export interface ScenarioRecord extends ScenarioResult {
   readonly command: string
   readonly startedAt: string
   readonly seconds: number
+  /** One kind has many: what is in one file need not have run on one. */
+  readonly machine: Machine
   /** Client and server of each contender. */
   readonly versions: Readonly<Record<string, string>>
   readonly leftOut: Readonly<Record<string, string>>
@@ -29,13 +32,13 @@ const FOLDER = fileURLToPath(new URL('results/', import.meta.url))
 
 /** Adds the records to the file of today, in place of earlier ones of the same scenarios; the file's name. */
 export function saveResults(records: readonly ScenarioRecord[]): string {
-  const machine = describeMachine()
+  const { kind } = describeMachine()
   const date = new Date().toISOString().slice(0, 10)
-  const path = join(FOLDER, `${date}-${machine.kind}`)
+  const path = join(FOLDER, `${date}-${kind}`)
   const kept = readResults(`${path}.json`).filter(
     ({ scenario }) => !records.some((record) => record.scenario === scenario),
   )
-  const file: ResultFile = { date, machine, scenarios: inOrder([...kept, ...records]) }
+  const file: ResultFile = { date, kind, scenarios: inOrder([...kept, ...records]) }
   mkdirSync(FOLDER, { recursive: true })
   writeFileSync(`${path}.json`, `${JSON.stringify(file, shorten, 1)}\n`)
   writeFileSync(`${path}.md`, fileToMarkdown(file))
@@ -51,15 +54,16 @@ export function latestResults(): ResultFile {
   const last = files.at(-1)
   if (last === undefined) throw new Error('there are no results yet: npm run bench')
   const latest = new Map<string, ScenarioRecord>()
-  for (const { machine, scenarios } of files) {
-    if (machine.kind !== last.machine.kind) continue
+  for (const { kind, scenarios } of files) {
+    if (kind !== last.kind) continue
     for (const record of scenarios) latest.set(record.scenario, record)
   }
   return { ...last, scenarios: inOrder([...latest.values()]) }
 }
 
 export function recordToMarkdown(record: ScenarioRecord, pictures: readonly string[] = []): string {
-  const { scenario, question, command, startedAt, seconds, versions, leftOut, servers } = record
+  const { scenario, question, command, startedAt, seconds, machine, versions, leftOut, servers } = record
+  const { processors, memoryGb, system, node } = machine
   const list = (items: Readonly<Record<string, string>>): string[] =>
     Object.entries(items).map(([name, text]) => `- ${name}: ${text}`)
   return [
@@ -70,7 +74,7 @@ export function recordToMarkdown(record: ScenarioRecord, pictures: readonly stri
     ...pictures.flatMap((picture) => [picture, '']),
     toMarkdown(record),
     '',
-    `\`${command}\`, ${startedAt}, ${Math.round(seconds)} s`,
+    `\`${command}\`, ${startedAt}, ${Math.round(seconds)} s, on ${processors}, ${memoryGb} GB, ${system}, Node ${node}`,
     '',
     ...list(versions),
     ...list(servers),
@@ -80,7 +84,7 @@ export function recordToMarkdown(record: ScenarioRecord, pictures: readonly stri
 }
 
 function fileToMarkdown(file: ResultFile): string {
-  const title = `# Results of ${file.date} on ${file.machine.kind}`
+  const title = `# Results of ${file.date} on ${file.kind}`
   return [
     title,
     '',
@@ -90,10 +94,9 @@ function fileToMarkdown(file: ResultFile): string {
   ].join('\n')
 }
 
-export function fileHeader({ date, machine }: ResultFile): string[] {
-  const { processors, memoryGb, system, node } = machine
+export function fileHeader({ date, kind }: ResultFile): string[] {
   return [
-    `${date}: ${processors}, ${memoryGb} GB, ${system}, Node ${node}. Servers and clients shared the machine.`,
+    `${date}, ${kind}; below each table, when and on what it was measured. Servers and clients shared the machine.`,
     'Medians of the rounds, with the lowest and the highest in parentheses.',
   ]
 }
