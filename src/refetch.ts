@@ -5,11 +5,12 @@
 import type { Gate } from './gate.ts'
 import type { Background } from './memory/background.ts'
 import type { LocalView } from './memory/coherence.ts'
-import { MAX_READ_IN_VAIN } from './memory/local-entry.ts'
 import type { Reader } from './read.ts'
 
 // One statement. Whatever is beyond it was away for long, and is read when it is asked for.
 const MAX_KEYS = 256
+// By then a key has cost about what the miss would have, if nobody ever asks for it again.
+const MAX_IN_VAIN = 8
 
 export interface RefetchOptions {
   readonly gate: Gate
@@ -30,7 +31,7 @@ export class Refetch {
 
   /** Reads the key when all of the news has been taken in: a read that is told of two changes could not be held. */
   add(key: string, inVain: number): void {
-    if (inVain >= MAX_READ_IN_VAIN || this.#keys.size === MAX_KEYS || !this.#options.local.isInUse) return
+    if (inVain >= MAX_IN_VAIN || this.#keys.size === MAX_KEYS || !this.#options.local.isInUse) return
     if (this.#keys.size === 0) this.#schedule()
     this.#keys.set(key, inVain)
   }

@@ -5,9 +5,6 @@ import type { StoredEntry, Version } from '../core/entry.ts'
 import { entryBytes } from './heap-bytes.ts'
 import type { ValueMode } from './value-modes.ts'
 
-/** An entry that was read anew as often without a hit in between has cost about what the miss would have, if nobody ever asks again. */
-export const MAX_READ_IN_VAIN = 8
-
 export class LocalEntry {
   /** LocalCache replaces it by the equal one that its map keeps. */
   key: string
