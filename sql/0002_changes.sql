@@ -26,9 +26,10 @@ $$;
 
 -- Sends a hint unless the cluster sent one just before.
 -- NOTIFY takes a cluster-wide lock at commit and wakes every listener, so hints are rate-gated through a sequence, which is shared memory without
--- locks: it holds when the gate opens next. A hint shuts it for 20 ms. While writes queue at the gate, for 25 ms, or half a millisecond for each connection
--- to the database, because every hint costs each listener about as much (16 writers, 300/s each, 32 listeners, 2 cores: the mean write took 1.8 times
--- as long with a hint every 20 ms, and 0.9 to 2.1 times with one every 80 to 160; 2026-11-23).
+-- locks: it holds when the gate opens next. A hint shuts it for 20 ms. While writes queue at the gate, for 25 ms, or a millisecond for each connection to
+-- the database and 100 at most, because every hint costs each listener about as much, and the sync that follows it more (16 writers, 300/s each, 32
+-- listeners, 2 cores: the mean write took 1.8 times as long with a hint every 20 ms, and 0.9 to 2.1 times with one every 80 to 160, 2026-11-23; 48
+-- clients that write and read: 1.55 times with half a millisecond for each connection, 1.37 with one, 2026-11-30).
 -- Whoever misses a hint hears of the change in the sync that follows the last one when the gate has opened again, or in its next regular one.
 create function {{hint}}(p_keys text[], p_tags text[], p_key_prefixes text[], p_tag_prefixes text[]) returns void
 language plpgsql security definer
@@ -63,7 +64,7 @@ begin
     return;
   end if;
   if v_now - v_opens between 0 and 5 then
-    v_shut := least(greatest(25, pg_stat_get_db_numbackends((select d.oid from pg_database as d where d.datname = current_database())) / 2), 100);
+    v_shut := least(greatest(25, pg_stat_get_db_numbackends((select d.oid from pg_database as d where d.datname = current_database()))), 100);
   end if;
   perform setval('{{hint_gate}}', v_now + v_shut);
   -- It is all that is written ahead where nothing else is logged: not worth a flush at the commit of our own write.

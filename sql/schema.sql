@@ -554,7 +554,7 @@ begin
     return;
   end if;
   if v_now - v_opens between 0 and 5 then
-    v_shut := least(greatest(25, pg_stat_get_db_numbackends((select d.oid from pg_database as d where d.datname = current_database())) / 2), 100);
+    v_shut := least(greatest(25, pg_stat_get_db_numbackends((select d.oid from pg_database as d where d.datname = current_database()))), 100);
   end if;
   perform setval('"postgres_cache"."hint_gate"', v_now + v_shut);
   -- It is all that is written ahead where nothing else is logged: not worth a flush at the commit of our own write.
@@ -1499,8 +1499,8 @@ AS $function$
   order by 1
 $function$;
 
-CREATE OR REPLACE FUNCTION postgres_cache.write_entries(p_world text, p_lock_timeout text, p_keys text[], p_values text[], p_bytes bytea[], p_codecs text[], p_tags text[], p_fresh_ms double precision[], p_keep_ms double precision[], p_tokens pg_snapshot[], OUT version text, OUT refused text[])
- RETURNS record
+CREATE OR REPLACE FUNCTION postgres_cache.write_entries(p_world text, p_lock_timeout text, p_keys text[], p_values text[], p_bytes bytea[], p_codecs text[], p_tags text[], p_fresh_ms double precision[], p_keep_ms double precision[], p_tokens pg_snapshot[])
+ RETURNS text
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
  SET plan_cache_mode TO 'force_generic_plan'
@@ -1509,13 +1509,11 @@ declare
   v_load_fence xid8;
   v_trim_fence xid8;
   v_newest xid8;
+  v_refused text[];
   v_count bigint;
   -- The same for all rows: a call for each would cost a tenth of the statement. A snapshot from just before it is as good as its own.
   v_as_of constant pg_snapshot := pg_current_snapshot();
-  v_xid constant xid8 := pg_current_xact_id();
-  v_seq constant bigint := nextval('"postgres_cache"."seq"');
-  v_now constant timestamptz := clock_timestamp();
-  v_epoch constant float8 := extract(epoch from v_now);
+  v_epoch constant float8 := extract(epoch from statement_timestamp());
 begin
   -- As begin_own_write(), without its call. The statement that writes looks at the world itself.
   p_lock_timeout := set_config('lock_timeout', p_lock_timeout, true);
@@ -1528,7 +1526,7 @@ begin
     -- A fill needs a token younger than both fences, and is not worth writing when the log voids it already.
     select pg_snapshot_xmax(s.load_fence), pg_snapshot_xmax(s.trim_fence) into v_load_fence, v_trim_fence from "postgres_cache"."settled_state" as s;
     v_newest := (select i.txid from "postgres_cache"."invalidators" as i order by i.txid desc limit 1);
-    select coalesce(array_agg(i.key), '{}') into refused
+    select coalesce(array_agg(i.key), '{}') into v_refused
     from unnest(p_keys, p_tags, p_tokens) as i (key, tags, token)
     where i.token is not null
       and (
@@ -1547,7 +1545,9 @@ begin
   insert into "postgres_cache"."entries" as e (
     written_by, seq, created_at, fresh_until, expires_at, origin, key, as_of, codec, tags, value, bytes
   )
-  select v_xid, v_seq, v_now,
+  select pg_current_xact_id(),
+    0, -- there are no other steps in this transaction
+    statement_timestamp(),
     to_timestamp(v_epoch + i.fresh_ms / 1000),
     to_timestamp(v_epoch + coalesce(i.keep_ms, i.fresh_ms) / 1000),
     case when i.token is null then 's' else 'f' end, i.key, coalesce(i.token, v_as_of), i.codec, i.tags::text[], i.value, i.bytes
@@ -1558,8 +1558,7 @@ begin
       unnest(p_fresh_ms) as fresh_ms, unnest(p_keep_ms) as keep_ms, unnest(p_tokens) as token
     offset 0
   ) as i
-  where refused is null or i.key <> all (refused)
-  order by i.key collate "C" -- as the column sorts, and so every other batch
+  where v_refused is null or i.key <> all (v_refused)
   on conflict (key) do update
   set written_by = excluded.written_by,
     seq = excluded.seq,
@@ -1579,14 +1578,14 @@ begin
     or e.origin = 'f' and pg_snapshot_xmax(e.as_of) < pg_snapshot_xmax(excluded.as_of);
   get diagnostics v_count = row_count;
 
-  version := v_xid::text;
-  refused := null;
-  if v_count < cardinality(p_keys) then
-    perform "postgres_cache"."begin_own_write"(p_world); -- refuses another world
-    refused := array(
-      select k from unnest(p_keys) as k where not exists (select from "postgres_cache"."entries" as e where e.key = k and e.written_by = v_xid)
-    );
+  if v_count = cardinality(p_keys) then
+    return pg_current_xact_id()::text;
   end if;
+  perform "postgres_cache"."begin_own_write"(p_world); -- refuses another world
+  v_refused := array(
+    select k from unnest(p_keys) as k where not exists (select from "postgres_cache"."entries" as e where e.key = k and e.written_by = pg_current_xact_id())
+  );
+  return pg_current_xact_id()::text || ' ' || array_to_json(v_refused)::text;
 end
 $function$;
 

@@ -93,10 +93,7 @@ cross join lateral (select * from ${object('feed')} as f where f.txid = unseen.t
     ),
     world: named('world', `select s.world::text from ${object('settled_state')} as s`),
     settleWorld: named('settle_world', `select ${object('settle_world')}()`),
-    write: named(
-      'write',
-      `select version, pg_catalog.array_to_json(refused)::text from ${object('write_entries')}($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-    ),
+    write: named('write', `select ${object('write_entries')}($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`),
     freeKeys: named('free_keys', `select pg_catalog.array_to_json(${object('free_keys')}($1))::text`),
     remove: named(
       'remove',

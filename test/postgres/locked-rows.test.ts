@@ -106,3 +106,15 @@ describe('a row that another transaction holds', () => {
     expect(await other.getOrSet(LOCKED, () => 'loaded')).toBe('old')
   })
 })
+
+describe('a batch', () => {
+  it('locks its rows in the order of their keys, whatever the order of the calls', async () => {
+    const { query, url } = await createDatabase()
+    await using client = new PostgresCache({ connectionString: url, local: false })
+    const shuffled = KEYS.map((_, i) => KEYS[(i * 27) % KEYS.length] as string)
+    await client.setMany(shuffled.map((key) => [key, 'new']))
+    expect(await query('select key from postgres_cache.entries order by ctid')).toEqual(
+      KEYS.map((key) => ({ key })),
+    )
+  })
+})
