@@ -453,7 +453,30 @@ begin
 end
 $function$;
 
-CREATE OR REPLACE FUNCTION postgres_cache.forget(p_limit integer)
+CREATE OR REPLACE FUNCTION postgres_cache.forget_changes(p_from xid8, p_limit integer)
+ RETURNS xid8
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
+AS $function$
+declare
+  v_floor pg_snapshot := (select s.feed_floor from "postgres_cache"."state" as s);
+  v_rows tid[];
+  v_last xid8;
+begin
+  select array_agg(c.row), (array_agg(c.txid))[p_limit] into v_rows, v_last
+  from (
+    select f.ctid as row, f.txid from "postgres_cache"."feed" as f
+    where f.txid >= p_from and f.txid < pg_snapshot_xmax(v_floor) and pg_visible_in_snapshot(f.txid, v_floor)
+    order by f.txid limit p_limit
+  ) as c;
+  delete from "postgres_cache"."feed" as f where f.ctid = any (v_rows);
+  return v_last;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION postgres_cache.forget_invalidations(p_limit integer)
  RETURNS boolean
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
@@ -464,14 +487,6 @@ declare
   v_most bigint := 0;
 begin
   select s.* into v_state from "postgres_cache"."state" as s;
-  delete from "postgres_cache"."feed" as f
-  where f.ctid = any (array(
-    select c.ctid from "postgres_cache"."feed" as c
-    where c.txid < pg_snapshot_xmax(v_state.feed_floor) and pg_visible_in_snapshot(c.txid, v_state.feed_floor)
-    limit p_limit
-  ));
-  get diagnostics v_count = row_count;
-  v_most := greatest(v_most, v_count);
   delete from "postgres_cache"."invalidations" as i
   where i.ctid = any (array(
     select c.ctid from "postgres_cache"."invalidations" as c where pg_visible_in_snapshot(c.txid, v_state.trim_fence) limit p_limit

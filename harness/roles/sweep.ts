@@ -140,7 +140,8 @@ async function turn(sweeper: Sweeper, { loadTimeoutMs, trims }: Phase): Promise<
     hasWrapped = rows[0]?.wrapped === true
   }
   await sweeper.query('select postgres_cache.end_trim($1)', [loadTimeoutMs])
-  await sweeper.query('select postgres_cache.forget($1)', [ROWS])
+  await sweeper.query(`select postgres_cache.forget_changes('0', $1)`, [ROWS])
+  await sweeper.query('select postgres_cache.forget_invalidations($1)', [ROWS])
 }
 
 async function shortenAll(url: string): Promise<void> {

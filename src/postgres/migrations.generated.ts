@@ -1046,9 +1046,34 @@ begin
 end
 $$;
 
--- Forgets up to p_limit rows of each kind that published snapshots have made superfluous: invalidations behind the trim fence, and the feed behind
--- its floor. An entry is void by the fence before the invalidation that voided it is gone. Returns whether there may be more.
-create function {{forget}}(p_limit integer) returns boolean
+-- Forgets up to p_limit changes of the feed that lie below its floor, from transaction p_from on. Returns where to go on; null: there are no more.
+-- A step at a time, and along the index: as long as one lasts, no row that is overwritten leaves its room to the next (of 20,000 that are overwritten 100,000
+-- times a second, the table grew by a third in five minutes, with steps of 50 ms; PostgreSQL 18, 2026-11-30).
+create function {{forget_changes}}(p_from xid8, p_limit integer) returns xid8
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set enable_seqscan = off -- what is dead already would be gone through at each step
+set enable_bitmapscan = off
+as $$
+declare
+  v_floor pg_snapshot := (select s.feed_floor from {{state}} as s);
+  v_rows tid[];
+  v_last xid8;
+begin
+  select array_agg(c.row), (array_agg(c.txid))[p_limit] into v_rows, v_last
+  from (
+    select f.ctid as row, f.txid from {{feed}} as f
+    where f.txid >= p_from and f.txid < pg_snapshot_xmax(v_floor) and pg_visible_in_snapshot(f.txid, v_floor)
+    order by f.txid limit p_limit
+  ) as c;
+  delete from {{feed}} as f where f.ctid = any (v_rows);
+  return v_last;
+end
+$$;
+
+-- Forgets up to p_limit invalidations of each kind that are behind the trim fence. An entry is void by the fence before the invalidation that voided it
+-- is gone. Returns whether there may be more.
+create function {{forget_invalidations}}(p_limit integer) returns boolean
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
@@ -1058,14 +1083,6 @@ declare
   v_most bigint := 0;
 begin
   select s.* into v_state from {{state}} as s;
-  delete from {{feed}} as f
-  where f.ctid = any (array(
-    select c.ctid from {{feed}} as c
-    where c.txid < pg_snapshot_xmax(v_state.feed_floor) and pg_visible_in_snapshot(c.txid, v_state.feed_floor)
-    limit p_limit
-  ));
-  get diagnostics v_count = row_count;
-  v_most := greatest(v_most, v_count);
   delete from {{invalidations}} as i
   where i.ctid = any (array(
     select c.ctid from {{invalidations}} as c where pg_visible_in_snapshot(c.txid, v_state.trim_fence) limit p_limit

@@ -25,7 +25,8 @@ export interface Statements {
   readonly sweepBlocks: Statement
   readonly tableBlocks: Statement
   readonly endTrim: Statement
-  readonly forget: Statement
+  readonly forgetChanges: Statement
+  readonly forgetInvalidations: Statement
   readonly usage: Statement
   readonly evictBlocks: Statement
   readonly prune: Statement
@@ -133,7 +134,8 @@ order by e.key limit $3`,
       `select pg_relation_size(${quoteLiteral(object('entries'))}) / current_setting('block_size')::bigint`,
     ),
     endTrim: named('end_trim', `select ${object('end_trim')}($1)`),
-    forget: named('forget', `select ${object('forget')}($1)`),
+    forgetChanges: named('forget_changes', `select ${object('forget_changes')}($1, $2)`),
+    forgetInvalidations: named('forget_invalidations', `select ${object('forget_invalidations')}($1)`),
     usage: named(
       'usage',
       `select entries, bytes, stub_bytes, valued, expired, value_bytes from ${object('usage')}()`,

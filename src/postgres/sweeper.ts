@@ -1,7 +1,7 @@
 // Housekeeping: turns, and between them the caps. Which process takes a turn, and what may go, is decided in sql/0004_sweep.sql.
 
 import { BLOCKS_PER_STEP, Caps, type CapsOptions } from './caps.ts'
-import type { Driver } from './driver.ts'
+import type { Driver, Row } from './driver.ts'
 import type { Statements } from './statements.ts'
 
 export interface SweeperOptions extends CapsOptions {
@@ -11,8 +11,10 @@ export interface SweeperOptions extends CapsOptions {
 // A turn visits at least this many blocks, and a large table whole within twenty turns. While there is a row to remove in each block, it goes on.
 const MIN_BLOCKS_PER_TURN = 1_024
 const TURNS_PER_ROUND = 20
-// A few hundred milliseconds at worst.
-const FORGOTTEN_PER_STEP = 10_000
+// A few milliseconds.
+const CHANGES_PER_STEP = 1_000
+// A few hundred at worst; there are some only when the log was trimmed.
+const INVALIDATIONS_PER_STEP = 10_000
 // Processes that fell further behind than this flush their local cache.
 const FEED_KEPT_MS = 120_000
 // The log is trimmed when it outgrows a tenth of the entries, but never below this.
@@ -83,7 +85,7 @@ export class Sweeper {
     })
     if (removed > 0) evicted += await this.#caps.hold(isStopped, true)
     await this.#driver.query(this.#sql.endTrim, [loadTimeoutMs])
-    while (!isStopped() && (await this.#forgetSome()));
+    await this.#forget(isStopped)
     return { removed, evicted }
   }
 
@@ -111,7 +113,7 @@ export class Sweeper {
     let removed = 0
     let from: string | null = '0'
     while (from !== null) {
-      const [step]: (readonly (string | null)[])[] = await this.#driver.query(this.#sql.prune, [
+      const [step]: Row[] = await this.#driver.query(this.#sql.prune, [
         from,
         BLOCKS_PER_STEP,
         this.#options.pruneBatchSize,
@@ -122,9 +124,17 @@ export class Sweeper {
     return removed
   }
 
-  async #forgetSome(): Promise<boolean> {
-    const [row] = await this.#driver.query(this.#sql.forget, [FORGOTTEN_PER_STEP])
-    return row?.[0] === 't'
+  async #forget(isStopped: () => boolean): Promise<void> {
+    let from: string | null = '0'
+    while (from !== null && !isStopped()) {
+      const [row]: Row[] = await this.#driver.query(this.#sql.forgetChanges, [from, CHANGES_PER_STEP])
+      from = row?.[0] ?? null
+    }
+    let mayBeMore = true
+    while (mayBeMore && !isStopped()) {
+      const [row] = await this.#driver.query(this.#sql.forgetInvalidations, [INVALIDATIONS_PER_STEP])
+      mayBeMore = row?.[0] === 't'
+    }
   }
 
   async #tableBlocks(): Promise<number> {

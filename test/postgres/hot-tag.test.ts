@@ -37,7 +37,7 @@ describe('while a tag is invalidated all the time, and a transaction that has wr
       wrapped = row?.wrapped ?? true
     }
     await query('select postgres_cache.end_trim(0)')
-    await query('select postgres_cache.forget(1000)')
+    await query(`select postgres_cache.forget_changes('0', 1000), postgres_cache.forget_invalidations(1000)`)
   }
 
   it('log and feed stay bounded, and valid entries valid', async () => {
@@ -83,13 +83,27 @@ describe('while a tag is invalidated all the time, and a transaction that has wr
 
     const left: number[] = []
     for (let more = true; more;) {
-      const [row] = await query<{ more: boolean }>('select postgres_cache.forget(10) as more')
+      const [row] = await query<{ more: boolean }>('select postgres_cache.forget_invalidations(10) as more')
       more = row?.more === true
       left.push(await count('invalidations'))
       expect(await other.get('kept', { fresh: true })).toBeUndefined()
     }
     expect(left.length).toBeGreaterThanOrEqual(3)
     expect(left.at(-1)).toBe(0)
+
+    const changes = [await count('feed')]
+    for (let from: string | null = '0'; from !== null;) {
+      const [row]: { next: string | null }[] = await query(
+        'select postgres_cache.forget_changes($1, 10) as next',
+        [from],
+      )
+      from = row?.next ?? null
+      changes.push(await count('feed'))
+    }
+    expect(changes.slice(1)).toEqual(
+      changes.slice(1).map((_, i) => Math.max((changes[0] as number) - 10 * (i + 1), 0)),
+    )
+    expect(changes.length).toBeGreaterThanOrEqual(4)
     expect([await count('feed'), await count('invalidators')]).toEqual([0, 1])
   })
 })

@@ -198,7 +198,7 @@ describe('the feed, read over another connection each time, tells of a change on
 /** A candidate, a floor, and what lies below it removed. */
 async function trimFeed(): Promise<void> {
   for (let i = 0; i < 2; i++) await database.query('select postgres_cache.begin_sweep(0, 30000, 0)')
-  await database.query('select postgres_cache.forget(100000)')
+  await database.query(`select postgres_cache.forget_changes('0', 100000)`)
 }
 
 describe('the feed owns up to a gap', () => {
