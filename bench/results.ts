@@ -4,6 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describeMachine, type Machine } from './machine.ts'
+import { ratiosToMarkdown } from './ratios.ts'
 import type { ScenarioResult } from './runner.ts'
 import { SCENARIOS } from './scenarios.ts'
 import { toMarkdown } from './table.ts'
@@ -66,6 +67,7 @@ export function recordToMarkdown(record: ScenarioRecord, pictures: readonly stri
   const { processors, memoryGb, system, node } = machine
   const list = (items: Readonly<Record<string, string>>): string[] =>
     Object.entries(items).map(([name, text]) => `- ${name}: ${text}`)
+  const ratios = ratiosToMarkdown(record)
   return [
     `## ${scenario}`,
     '',
@@ -74,6 +76,7 @@ export function recordToMarkdown(record: ScenarioRecord, pictures: readonly stri
     ...pictures.flatMap((picture) => [picture, '']),
     toMarkdown(record),
     '',
+    ...(ratios === undefined ? [] : ['Ratios, each the median of those of the rounds:', '', ratios, '']),
     `\`${command}\`, ${startedAt}, ${Math.round(seconds)} s, on ${processors}, ${memoryGb} GB, ${system}, Node ${node}`,
     '',
     ...list(versions),

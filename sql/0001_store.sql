@@ -52,8 +52,8 @@ select s.*
 from {{state}} as s
 where s.server_started_at = pg_postmaster_start_time() and s.path = pg_relation_filepath('{{state}}'::regclass);
 
--- Orders steps inside one transaction and nothing else, so that gaps and session caches do not matter.
--- The cache keeps most writing statements free of the WAL record that a sequence costs every 32 values.
+-- Orders steps inside one transaction and nothing else, so that gaps and session caches do not matter; an own set or fill is the only step of its
+-- transaction, and has 0. The cache keeps most other statements free of the WAL record that a sequence costs every 32 values.
 -- Never unlogged: PostgreSQL 15 cannot read an unlogged sequence on a promoted standby ("bad magic number in sequence").
 create sequence {{seq}} cache 10000;
 create sequence {{hint_gate}};

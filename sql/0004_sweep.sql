@@ -204,9 +204,10 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off -- what is dead already would be gone through at each step
 set enable_bitmapscan = off
+set jit = off -- until PostgreSQL 17, what is switched off counts as dear enough for it
 as $$
 declare
-  v_floor pg_snapshot := (select s.feed_floor from {{state}} as s);
+  v_floor pg_snapshot := (select s.feed_floor from {{state}} as s where s.singleton);
   v_rows tid[];
   v_last xid8;
 begin

@@ -459,9 +459,10 @@ CREATE OR REPLACE FUNCTION postgres_cache.forget_changes(p_from xid8, p_limit in
  SET search_path TO 'pg_catalog', 'pg_temp'
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
+ SET jit TO 'off'
 AS $function$
 declare
-  v_floor pg_snapshot := (select s.feed_floor from "postgres_cache"."state" as s);
+  v_floor pg_snapshot := (select s.feed_floor from "postgres_cache"."state" as s where s.singleton);
   v_rows tid[];
   v_last xid8;
 begin

@@ -140,7 +140,13 @@ async function turn(sweeper: Sweeper, { loadTimeoutMs, trims }: Phase): Promise<
     hasWrapped = rows[0]?.wrapped === true
   }
   await sweeper.query('select postgres_cache.end_trim($1)', [loadTimeoutMs])
-  await sweeper.query(`select postgres_cache.forget_changes('0', $1)`, [ROWS])
+  for (let from: string | null = '0'; from !== null;) {
+    const rows: { next: string | null }[] | null = await sweeper.query(
+      'select postgres_cache.forget_changes($1, $2) as next',
+      [from, ROWS],
+    )
+    from = rows?.[0]?.next ?? null
+  }
   await sweeper.query('select postgres_cache.forget_invalidations($1)', [ROWS])
 }
 

@@ -68,8 +68,8 @@ select s.*
 from {{state}} as s
 where s.server_started_at = pg_postmaster_start_time() and s.path = pg_relation_filepath('{{state}}'::regclass);
 
--- Orders steps inside one transaction and nothing else, so that gaps and session caches do not matter.
--- The cache keeps most writing statements free of the WAL record that a sequence costs every 32 values.
+-- Orders steps inside one transaction and nothing else, so that gaps and session caches do not matter; an own set or fill is the only step of its
+-- transaction, and has 0. The cache keeps most other statements free of the WAL record that a sequence costs every 32 values.
 -- Never unlogged: PostgreSQL 15 cannot read an unlogged sequence on a promoted standby ("bad magic number in sequence").
 create sequence {{seq}} cache 10000;
 create sequence {{hint_gate}};
@@ -624,8 +624,8 @@ begin
 end
 $$;
 
--- Sets (token null) and fills (token given) of distinct keys, in the order given, which is that of the keys, so that batches cannot deadlock among
--- themselves: sorting them here costs a statement 2 to 3 %. p_fresh_ms: infinite for no expiry; p_keep_ms: null for no grace. A row that a caller's
+-- Sets (token null) and fills (token given) of distinct keys, in the order given, which has to be the same for all callers, so that batches cannot
+-- deadlock among themselves: sorting them here costs a statement 2 to 3 %. p_fresh_ms: infinite for no expiry; p_keep_ms: null for no grace. A row that a caller's
 -- transaction holds raises 55P03 after p_lock_timeout; the library then leaves that key out of the batch and tries it apart.
 -- Returns the version; where fills wrote nothing, because something that their load could not see overwrote or invalidated them, their keys follow
 -- after a space, as JSON. One text because columns of a function in FROM cost another 2 to 3 % (PostgreSQL 18, 2026-11-30).
@@ -1054,9 +1054,10 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off -- what is dead already would be gone through at each step
 set enable_bitmapscan = off
+set jit = off -- until PostgreSQL 17, what is switched off counts as dear enough for it
 as $$
 declare
-  v_floor pg_snapshot := (select s.feed_floor from {{state}} as s);
+  v_floor pg_snapshot := (select s.feed_floor from {{state}} as s where s.singleton);
   v_rows tid[];
   v_last xid8;
 begin

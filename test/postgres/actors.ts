@@ -202,7 +202,10 @@ export const trim: Schedule<Scene> = [
     `update postgres_cache.state set trim_candidate_at = trim_candidate_at - interval '2 minutes'`,
     `select postgres_cache.end_trim(${MINUTE_MS})`,
   ]),
-  shared('forget', ['select postgres_cache.forget_invalidations(100000)']),
+  shared('forget', [
+    `select postgres_cache.forget_changes('0', 100000)`,
+    'select postgres_cache.forget_invalidations(100000)',
+  ]),
 ]
 
 /** Beyond a cap: all that is live goes, and what has expired loses its value. */

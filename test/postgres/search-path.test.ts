@@ -33,6 +33,7 @@ const IMITATIONS = [
   spy('pg_current_xact_id()', 'xid8', "'1'"),
   spy('pg_current_snapshot()', 'pg_snapshot', "'1:1:'"),
   spy('clock_timestamp()', 'timestamptz', "'infinity'"),
+  spy('statement_timestamp()', 'timestamptz', "'infinity'"),
   spy('array_remove(text[], text)', 'text[]', "'{wrong}'"),
   spy('json_build_object(text, integer)', 'json', "'{}'"),
   spy('is_same(text, text)', 'boolean', 'true'),

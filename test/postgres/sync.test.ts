@@ -201,6 +201,36 @@ async function trimFeed(): Promise<void> {
   await database.query(`select postgres_cache.forget_changes('0', 100000)`)
 }
 
+describe('the feed forgets what lies below its floor', () => {
+  it('a step at a time, also within a transaction, and nothing that was not committed by then', async () => {
+    await trimFeed()
+    await first.query('begin')
+    await invalidate(first, 'left open')
+    await second.query('begin')
+    for (let i = 0; i < 25; i++) await invalidate(second, `change ${i}`)
+    await second.query('commit')
+    await invalidate(second, 'one more')
+    for (let i = 0; i < 2; i++) await database.query('select postgres_cache.begin_sweep(0, 30000, 0)')
+    await invalidate(second, 'above the floor')
+
+    const left: number[] = []
+    for (let from: string | null = '0'; from !== null;) {
+      const [row]: { next: string | null }[] = await database.query(
+        'select postgres_cache.forget_changes($1, 10) as next',
+        [from],
+      )
+      from = row?.next ?? null
+      left.push((await database.query('select from postgres_cache.feed')).length)
+    }
+    expect(left).toEqual([17, 7, 1])
+    await first.query('commit')
+    expect(await database.query('select keys from postgres_cache.feed order by txid')).toEqual([
+      { keys: ['left open'] },
+      { keys: ['above the floor'] },
+    ])
+  })
+})
+
 describe('the feed owns up to a gap', () => {
   it('without a cursor', async () => {
     expect(await new Follower(pooled).read()).toMatchObject({ complete: false, changes: [] })

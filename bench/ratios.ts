@@ -1,0 +1,108 @@
+// How ours stands to others: the median of what each round says by itself. The machine is fast and slow by turns, for a minute or so, and medians of
+// two contenders may lie in different ones: in a run of nine rounds, those of two alternated between 1.1 and 2.7, their medians said 1.9 and the rounds 1.5.
+
+import { type ContenderName, infoOf } from './contenders.ts'
+import { type FigureName, titleOf } from './figures.ts'
+import { median } from './latencies.ts'
+import type { CellResult, ScenarioResult } from './runner.ts'
+import { alignedTable } from './table.ts'
+
+interface Comparison {
+  readonly scenario: string
+  readonly ours: ContenderName
+  /** `valkey`: for each figure, the client of Valkey that is best in the cell, of those that have no local cache. */
+  readonly against: ContenderName | 'valkey'
+  readonly figures: readonly FigureName[]
+}
+
+const COMPARISONS: readonly Comparison[] = [
+  {
+    scenario: 'original',
+    ours: 'postgres-cache',
+    against: 'valkey',
+    figures: ['writeMeanMs', 'writesPerSecond', 'readMeanMs', 'readP95Ms'],
+  },
+  { scenario: 'original', ours: 'postgres-cache', against: 'postgres-no-notify', figures: ['writeMeanMs'] },
+  {
+    scenario: 'saturate',
+    ours: 'postgres-no-local-cache',
+    against: 'valkey',
+    figures: ['opsPerSecond', 'p50Ms', 'clientCpuUs'],
+  },
+  { scenario: 'read-heavy', ours: 'postgres-cache', against: 'valkey', figures: ['readMeanMs'] },
+  { scenario: 'network', ours: 'postgres-cache', against: 'valkey', figures: ['readMeanMs'] },
+]
+
+/** A table of ratios; undefined where nothing is compared. */
+export function ratiosToMarkdown({ scenario, cells }: ScenarioResult): string | undefined {
+  const columns = COMPARISONS.filter((each) => each.scenario === scenario).flatMap(
+    ({ ours, against, figures }) => figures.map((figure) => ({ ours, against, figure })),
+  )
+  const shown = [...new Set(cells.map(keyOf))]
+    .map((key) =>
+      rowOf(
+        cells.filter((result) => keyOf(result) === key),
+        columns,
+      ),
+    )
+    .filter((row) => row !== undefined)
+  if (shown.length === 0) return undefined
+  const [first] = cells as [CellResult]
+  return alignedTable(
+    [
+      ...Object.keys(first.cell),
+      ...columns.map(({ ours, against, figure }) => `${nameOf(figure)}: ${ours} / ${against}`),
+    ],
+    shown,
+  )
+}
+
+type Column = Pick<Comparison, 'ours' | 'against'> & { readonly figure: FigureName }
+
+function rowOf(inCell: readonly CellResult[], columns: readonly Column[]): string[] | undefined {
+  const texts = columns.map((column) => ratio(inCell, column))
+  if (texts.every((text) => text === undefined)) return undefined
+  const [{ cell }] = inCell as [CellResult]
+  return [...Object.values(cell).map(String), ...texts.map((text) => text ?? '–')]
+}
+
+function ratio(inCell: readonly CellResult[], { ours, against, figure }: Column): string | undefined {
+  const mine = valuesOf(
+    inCell.find(({ contender }) => contender === ours),
+    figure,
+  )
+  const best = bestOf(
+    inCell.filter(({ contender }) =>
+      against === 'valkey' ? isPlainValkey(contender) : contender === against,
+    ),
+    figure,
+  )
+  const theirs = valuesOf(best, figure)
+  if (best === undefined || mine.length === 0 || mine.length !== theirs.length) return undefined
+  const ratios = mine.map((value, round) => value / (theirs[round] as number))
+  const range = ratios.length === 1 ? '' : ` (${text(Math.min(...ratios))}–${text(Math.max(...ratios))})`
+  return `${text(median(ratios))}${range}${against === 'valkey' ? ` ${best.contender}` : ''}`
+}
+
+function bestOf(results: readonly CellResult[], figure: FigureName): CellResult | undefined {
+  const sign = figure.endsWith('PerSecond') ? -1 : 1
+  return results
+    .filter((result) => valuesOf(result, figure).length > 0)
+    .toSorted((a, b) => sign * (median(valuesOf(a, figure)) - median(valuesOf(b, figure))))[0]
+}
+
+function isPlainValkey(contender: ContenderName): boolean {
+  const { server, local } = infoOf(contender)
+  return server === 'valkey' && !local
+}
+
+function keyOf({ cell }: CellResult): string {
+  return JSON.stringify(cell)
+}
+
+function valuesOf(result: CellResult | undefined, figure: FigureName): number[] {
+  return (result?.rounds ?? []).map((round) => round[figure]).filter((value) => value !== undefined)
+}
+
+const nameOf = (figure: FigureName): string => titleOf(figure).replace(/ \(.*\)/, '')
+const text = (value: number): string => value.toLocaleString('en-US', { maximumSignificantDigits: 3 })
