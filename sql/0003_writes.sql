@@ -153,8 +153,8 @@ end
 $$;
 
 -- Sets (token null) and fills (token given) of distinct keys, in the order given, which has to be the same for all callers, so that batches cannot
--- deadlock among themselves: sorting them here costs a statement 2 to 3 %. p_fresh_ms: infinite for no expiry; p_keep_ms: null for no grace. A row that a caller's
--- transaction holds raises 55P03 after p_lock_timeout; the library then leaves that key out of the batch and tries it apart.
+-- deadlock among themselves: sorting them here costs a statement 2 to 3 %. p_fresh_ms: infinite for no expiry; p_keep_ms: null for no grace. A row
+-- that a caller's transaction holds raises 55P03 after p_lock_timeout; the library then leaves that key out of the batch and tries it apart.
 -- Returns the version; where fills wrote nothing, because something that their load could not see overwrote or invalidated them, their keys follow
 -- after a space, as JSON. One text because columns of a function in FROM cost another 2 to 3 % (PostgreSQL 18, 2026-11-30).
 create function {{write_entries}}(
