@@ -17,8 +17,10 @@ import { isUntranslatable } from './postgres/failures.ts'
 import type { ReadReply, Store, World } from './postgres/store.ts'
 import type { Sync } from './sync.ts'
 
-// Two batches on their way keep the server busy while a reply is being read.
+// Two batches on their way keep the server busy while a reply is being read. A third, which may only be a full one, bridges what their times differ by:
+// a tenth more of 1,024 callers' reads, where smaller ones would cost more than they bring (Node 20, PostgreSQL 18, 2 cores, 2026-11-30).
 const MAX_CONCURRENT_READS = 2
+const MAX_CONCURRENT_FULL_READS = 3
 const MAX_KEYS_PER_READ = 256
 const MAX_KEY_BYTES_PER_READ = 256 * 1024
 // What a key under way costs besides its text: slot, promise, token.
@@ -52,6 +54,7 @@ export class Reader {
     this.#batcher = new Batcher({
       run: (keys) => this.#readBatch(keys),
       maxConcurrent: MAX_CONCURRENT_READS,
+      maxConcurrentFull: MAX_CONCURRENT_FULL_READS,
       maxItems: MAX_KEYS_PER_READ,
       maxBytes: MAX_KEY_BYTES_PER_READ,
       budget: options.budget,

@@ -49,6 +49,8 @@ export class Writer {
     this.#batcher = new Batcher({
       run: (operations) => this.#batches.send(operations),
       maxConcurrent: MAX_CONCURRENT_WRITES,
+      // One more costs the server what this process gains.
+      maxConcurrentFull: MAX_CONCURRENT_WRITES,
       maxItems: MAX_KEYS_PER_WRITE,
       maxBytes: MAX_BYTES_PER_WRITE,
       budget: options.budget,

@@ -1,5 +1,5 @@
 // Turns calls into batches: what is added in one turn of the event loop goes out together, and while `maxConcurrent` batches are under way
-// the next one gathers. With exclusive keys a batch holds each key once and items of one kind only, and an item whose
+// the next one gathers, until it is full. With exclusive keys a batch holds each key once and items of one kind only, and an item whose
 // key is under way waits for the end of that batch, first come first served.
 
 // Not the global one: whoever fakes that in a test would wait for ever.
@@ -16,6 +16,8 @@ export interface BatcherOptions<Item, Reply> {
    */
   readonly run: (items: Item[]) => Promise<Replies<Reply>>
   readonly maxConcurrent: number
+  /** Where each of them is full; not below `maxConcurrent`. */
+  readonly maxConcurrentFull: number
   readonly maxItems: number
   readonly maxBytes: number
   readonly budget: Budget
@@ -55,7 +57,7 @@ export class Batcher<Item, Reply> {
     this.#queues = new SlotQueues(options.maxItems, options.maxBytes)
     this.#flush = () => {
       this.#scheduled = false
-      while (this.#underWay < options.maxConcurrent && this.#queues.size > 0) void this.#send(this.#share())
+      while (this.#maySend()) void this.#send(this.#share())
     }
   }
 
@@ -143,18 +145,24 @@ export class Batcher<Item, Reply> {
   }
 
   #wake(): void {
-    if (this.#scheduled || this.#underWay >= this.#options.maxConcurrent || this.#queues.size === 0) return
+    if (this.#scheduled || !this.#maySend()) return
     this.#scheduled = true
     // When all sockets and timers that are due have been served: what they ask for shares a statement. At the end of the
     // tick each of them would send one of its own (docs/architecture.md).
     setImmediate(this.#flush)
   }
 
+  #maySend(): boolean {
+    const { size } = this.#queues
+    const { maxConcurrent, maxConcurrentFull, maxItems } = this.#options
+    return size > 0 && this.#underWay < (size < maxItems ? maxConcurrent : maxConcurrentFull)
+  }
+
   /** All that is queued; when it is much, its part of it among the batches that may go now. */
   #share(): number {
     const { size } = this.#queues
     if (size < MIN_ITEMS_TO_SHARE) return size
-    return Math.ceil(size / (this.#options.maxConcurrent - this.#underWay))
+    return Math.ceil(size / Math.max(1, this.#options.maxConcurrent - this.#underWay))
   }
 
   async #send(wanted: number): Promise<void> {

@@ -46,6 +46,7 @@ export function stage(options: Partial<BatcherOptions<Write, string>> = {}): Sta
   const batcher = new Batcher<Write, string>({
     run: backend.run,
     maxConcurrent: 1,
+    maxConcurrentFull: options.maxConcurrent ?? 1,
     maxItems: 4,
     maxBytes: 1_000,
     budget,

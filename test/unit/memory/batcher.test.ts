@@ -36,6 +36,32 @@ describe('a batch', () => {
     expect(await Promise.all(replies)).toHaveLength(4)
   })
 
+  test('goes out beside as many as may be once it is full, up to another bound', async () => {
+    const { backend, batcher } = stage({ maxConcurrent: 1, maxConcurrentFull: 2, maxItems: 2 })
+    const replies: Promise<string>[] = []
+    const add = async (...keys: string[]): Promise<void> => {
+      replies.push(...keys.map((key) => batcher.add(write(key))))
+      await turn()
+    }
+    await add('a')
+    await add('b')
+    expect(backend.sent).toEqual(['a=0'])
+    await add('c')
+    expect(backend.sent).toEqual(['a=0', 'b=0 c=0'])
+    await add('d', 'e', 'f')
+    expect(backend.sent).toHaveLength(2)
+    backend.batches[1]?.end()
+    await turn()
+    expect(backend.sent).toEqual(['a=0', 'b=0 c=0', 'd=0 e=0'])
+    backend.batches[2]?.end()
+    await turn()
+    expect(backend.sent).toHaveLength(3)
+    backend.batches[0]?.end()
+    await turn()
+    backend.batches[3]?.end()
+    expect(await Promise.all(replies)).toHaveLength(6)
+  })
+
   test('holds at most maxItems and about maxBytes, in order', async () => {
     const { backend, batcher } = stage({ maxConcurrent: 9, maxItems: 3, maxBytes: 100 })
     for (const key of ['a', 'b', 'c', 'd']) void batcher.add(write(key))
