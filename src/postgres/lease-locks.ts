@@ -14,6 +14,7 @@ export class LeaseLocks implements LoadLocks {
   readonly #store: Store
   readonly #holder = crypto.randomUUID()
   readonly #leaseMs: number
+  readonly #holding = new Set<string>()
 
   /** `leaseMs`: how long a killed holder keeps others waiting; no loader runs longer. */
   constructor(driver: Driver, statements: Statements, store: Store, leaseMs: number) {
@@ -24,12 +25,19 @@ export class LeaseLocks implements LoadLocks {
   }
 
   async claim(keys: readonly string[]): Promise<Claims | null> {
-    const rows = await this.#driver.query(this.#sql.acquireLeases, [keys, this.#holder, this.#leaseMs])
-    const held = keys.map((_, i) => rows[i]?.[0] === 't')
+    // A holder is given its row again.
+    const free = keys.filter((key) => !this.#holding.has(key))
+    const rows =
+      free.length === 0
+        ? []
+        : await this.#driver.query(this.#sql.acquireLeases, [free, this.#holder, this.#leaseMs])
+    const won = free.filter((key, i) => rows[i]?.[0] === 't' && !this.#holding.has(key))
+    for (const key of won) this.#holding.add(key)
     try {
+      const held = keys.map((key) => won.includes(key))
       return { held, heard: keys.map(() => 0), read: await this.#store.readMany(keys) }
     } catch (error) {
-      await this.release(keys.filter((_, i) => held[i]))
+      await this.release(won)
       throw error
     }
   }
@@ -43,6 +51,7 @@ export class LeaseLocks implements LoadLocks {
   }
 
   async release(keys: readonly string[]): Promise<void> {
+    for (const key of keys) this.#holding.delete(key)
     await this.#driver.query(this.#sql.releaseLeases, [keys, this.#holder]).catch(() => []) // their deadline ends them
   }
 }

@@ -100,6 +100,40 @@ describe('getOrSet', () => {
   })
 })
 
+describe('a load under way', () => {
+  it.each(['session', 'poll'] as const)(
+    'is waited for by who may not join it, as in another process (%s)',
+    async (by) => {
+      const latch = new Latch()
+      const source = new CountingLoad(() => latch.opened.then(() => 'loaded'))
+      const log: string[] = []
+      await using own = new PostgresCache({
+        connectionString,
+        ...(by === 'poll' && { notifications: 'poll' }),
+      })
+      await own.connect()
+      const key = `not joined ${by}`
+      const callers = [own.getOrSet(key, source.load)]
+      await expect.poll(() => source.runs).toBe(1)
+      for (const tag of ['one', 'two']) {
+        await own.invalidateTags(tag)
+        callers.push(own.getOrSet(key, source.load))
+      }
+      own.on('hit', ({ tier }) => log.push(tier))
+      const reads = (): number | undefined => own.stats().statements['read']?.duration.count
+      await expect.poll(reads).toBe(3)
+      if (by === 'session') await expect.poll(loadLocks).toEqual({ held: 1, awaited: 1 })
+      else await own.sync()
+      latch.open()
+
+      expect(await Promise.all(callers)).toEqual(['loaded', 'loaded', 'loaded'])
+      expect(source.runs).toBe(1)
+      expect(log).toEqual(['store', 'store'])
+      if (by === 'session') await noLocksLeft()
+    },
+  )
+})
+
 describe('clients that miss the same key', () => {
   it('run one loader between them; the others are woken when it is done', async () => {
     const latch = new Latch()
