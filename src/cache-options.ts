@@ -75,7 +75,8 @@ export interface CacheOptions extends LoadOptions {
    */
   readonly lockTimeout?: Duration | undefined
   /**
-   * Deadline of a statement. Reads then miss, writes reject with `timeout`.
+   * Deadline of a statement, and of the wait for a connection of the pool. Reads then miss, writes reject with `timeout`; the server is asked to cancel
+   * the statement.
    * @default '2s'
    */
   readonly queryTimeout?: Duration | undefined

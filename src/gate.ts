@@ -63,7 +63,7 @@ export class Gate {
 
   #unavailable(): CacheError {
     const last = this.#lastError
-    const message = `the server cannot be reached, and is tried again in ${Math.ceil(this.#circuit.retryInMs)} ms`
+    const message = `nothing is sent to the server for ${Math.ceil(this.#circuit.retryInMs)} ms, after failures in a row`
     return new CacheError('unavailable', last === undefined ? message : `${message}: ${last.message}`, {
       cause: last,
     })

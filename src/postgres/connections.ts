@@ -2,7 +2,7 @@
 // statement of one key (docs/architecture.md). The types are the part of pg that is used.
 
 import type { Deadlines } from './deadlines.ts'
-import { StatementTimeout } from './failures.ts'
+import { NoConnection } from './failures.ts'
 import { type QueryCallback, RawQuery } from './raw-query.ts'
 
 export interface DriverClient {
@@ -85,7 +85,7 @@ export class Connections {
     this.#retirements++
   }
 
-  /** Rejects with a StatementTimeout where none is free in time. */
+  /** Rejects with NoConnection where none is free in time. */
   take(): PoolConnection | Promise<PoolConnection> {
     for (let kept = this.#kept.pop(); kept !== undefined; kept = this.#kept.pop()) {
       kept.isKept = false
@@ -119,7 +119,7 @@ export class Connections {
       const deadline = this.#deadlines.begin(() => {
         isLate = true
         this.#waiting--
-        reject(new StatementTimeout(this.#deadlines.ms))
+        reject(new NoConnection(this.#deadlines.ms))
       })
       const settle = (client: DriverClient): void => {
         if (isLate) return client.release()

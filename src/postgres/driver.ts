@@ -1,6 +1,7 @@
 // How we talk to Postgres: one statement at a time on a connection of a pool, with a deadline, as raw text rows.
 // It does not retry and knows no SQL of the store.
 
+import { cancelStatement } from './cancel.ts'
 import { Connections, type DriverClient, type DriverPool, type PoolConnection } from './connections.ts'
 import { Deadlines } from './deadlines.ts'
 import { StatementTimeout, sqlStateOf } from './failures.ts'
@@ -101,6 +102,7 @@ export class Driver {
         ? new RawQuery(statement, values)
         : request(statement, values, this.#prepare)
     let isUsable = true
+    let cancelled: Promise<void> | undefined
     try {
       if (!this.#ownTransactions) return await this.#send(connection, sent)
       await this.#send(connection, { text: BEGIN })
@@ -110,9 +112,13 @@ export class Driver {
     } catch (error) {
       // A statement that the server refused leaves a usable connection, unless it left a transaction open.
       isUsable = sqlStateOf(error) !== undefined && !this.#ownTransactions
+      if (error instanceof StatementTimeout) cancelled = cancelStatement(connection.client)
       throw error
     } finally {
-      this.#connections.giveBack(connection, isUsable)
+      const giveBack = (): void => this.#connections.giveBack(connection, isUsable)
+      // Behind a pooler there is nothing to cancel once the connection is closed.
+      if (cancelled === undefined) giveBack()
+      else void cancelled.then(giveBack)
     }
   }
 

@@ -47,11 +47,22 @@ const ADVICE: Partial<Record<CacheErrorCode, string>> = {
   unavailable: 'the server cannot be reached',
 }
 
+const NO_CONNECTION =
+  'nothing was sent, because the pool gave no connection: raise its `max`, or do not hold all of its connections while you call the cache'
+
 /** A statement that got no answer in time. Raised here, because pg would leave the connection with the statement on it. */
 export class StatementTimeout extends Error {
   constructor(ms: number) {
     super(`no answer within ${ms} ms`)
     this.name = 'StatementTimeout'
+  }
+}
+
+/** No connection could be had in time: nothing was sent. */
+export class NoConnection extends Error {
+  constructor(ms: number) {
+    super(`no connection within ${ms} ms`)
+    this.name = 'NoConnection'
   }
 }
 
@@ -72,7 +83,7 @@ export function isUntranslatable(error: unknown): boolean {
 export function isConnectionFailure(error: unknown): boolean {
   if (error instanceof CacheError)
     return error.code === 'unavailable' || error.code === 'too-many-connections'
-  if (error instanceof StatementTimeout) return true
+  if (error instanceof StatementTimeout || error instanceof NoConnection) return true
   if (isLoginFailure(error)) return false
   const state = sqlStateOf(error)
   if (state === undefined) return true // no SQLSTATE: a socket error or a broken protocol
@@ -83,6 +94,7 @@ export function isConnectionFailure(error: unknown): boolean {
 export function isAmbiguous(error: unknown): boolean {
   if (error instanceof CacheError) return error.cause !== undefined && isAmbiguous(error.cause)
   if (error instanceof StatementTimeout) return true
+  if (error instanceof NoConnection) return false
   const state = sqlStateOf(error)
   return state === undefined || state.startsWith('08') || state.startsWith('57P')
 }
@@ -90,7 +102,8 @@ export function isAmbiguous(error: unknown): boolean {
 export function toCacheError(error: unknown, operation: string): CacheError {
   if (error instanceof CacheError) return error
   const code = codeOf(error)
-  const advice = tlsAdvice(error) ?? loginAdvice(error) ?? ADVICE[code]
+  const advice =
+    error instanceof NoConnection ? NO_CONNECTION : (tlsAdvice(error) ?? loginAdvice(error) ?? ADVICE[code])
   const detail = messageOf(error)
   if (sqlStateOf(error) !== undefined) removeData(error as object)
   return new CacheError(
@@ -115,7 +128,7 @@ function messageOf(error: unknown): string {
 }
 
 function codeOf(error: unknown): CacheErrorCode {
-  if (error instanceof StatementTimeout) return 'timeout'
+  if (error instanceof StatementTimeout || error instanceof NoConnection) return 'timeout'
   const state = sqlStateOf(error)
   if (isLoginFailure(error)) return 'permission-denied'
   if (state === undefined) return 'unavailable'

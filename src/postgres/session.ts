@@ -14,8 +14,9 @@ import pg from 'pg'
 import { type Hint, parseHint } from '../core/change.ts'
 import { CacheError } from '../core/errors.ts'
 import { quoteIdentifier } from '../core/identifier.ts'
+import { cancelStatement } from './cancel.ts'
 import { type Request, type Row, type Statement, request, send } from './driver.ts'
-import { sqlStateOf } from './failures.ts'
+import { sqlStateOf, StatementTimeout } from './failures.ts'
 
 export type SessionState = 'idle' | 'connecting' | 'live' | 'lost' | 'deaf' | 'closed'
 
@@ -201,12 +202,17 @@ export class Session {
     const client = this.#client
     this.#client = undefined
     this.#state = 'lost'
-    if (client !== undefined) void endQuietly(client, this.#options.timeoutMs)
+    if (client !== undefined) void this.#end(client, error)
     if (wasLive || this.#lostAt === 0) {
       this.#lostAt = performance.now()
       this.#options.listener.lost(error instanceof Error ? error : new Error(String(error)))
     }
     this.#retryLater()
+  }
+
+  async #end(client: SessionClient, reason: unknown): Promise<void> {
+    if (reason instanceof StatementTimeout) await cancelStatement(client)
+    await endQuietly(client, this.#options.timeoutMs)
   }
 
   #retryLater(): void {

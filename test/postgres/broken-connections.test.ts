@@ -42,3 +42,22 @@ describe.each(Object.entries(OPTIONS))('when the connections %s break', (_, opti
     expect(uncaught).toEqual([])
   })
 })
+
+describe.each(Object.entries(OPTIONS))('a statement %s that gets no answer in time', (_, options) => {
+  it('is ended on the server, too, where a lock keeps it', async () => {
+    const waiting = (): Promise<unknown[]> =>
+      database.query(
+        `select query from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+      )
+    await using cache = new PostgresCache({ ...options, local: false, queryTimeout: 150 })
+    await cache.set('kept', 1)
+    await database.query('begin; lock table postgres_cache.entries in access exclusive mode')
+    const load = cache.getOrSet('kept', () => 2)
+    for (let i = 0; i < 3; i++) expect(await cache.get('kept')).toBeUndefined()
+    await load
+    await expect.poll(waiting).toEqual([])
+    await database.query('commit')
+    await expect.poll(() => cache.get('kept')).toBe(1)
+    expect(uncaught).toEqual([])
+  })
+})

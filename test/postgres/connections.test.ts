@@ -152,4 +152,29 @@ describe('a pool of the caller’s', () => {
       await pool.end()
     }
   })
+
+  it('says so where none of its connections is free', async () => {
+    const { default: pg } = await import('pg')
+    const pool = new pg.Pool({ connectionString: database.url, max: 1 })
+    try {
+      await using cache = new PostgresCache({ pool, local: false, notifications: 'poll', queryTimeout: 100 })
+      await cache.set('kept', 1)
+      const errors: unknown[] = []
+      cache.on('error', ({ error }) => errors.push(error))
+      const taken = await pool.connect()
+      const refusal = {
+        code: 'timeout',
+        message: expect.stringContaining(
+          'nothing was sent, because the pool gave no connection: raise its `max`',
+        ),
+      }
+      await expect(cache.set('kept', 2)).rejects.toMatchObject(refusal)
+      expect(await cache.get('kept')).toBeUndefined()
+      expect(errors.at(-1)).toMatchObject(refusal)
+      taken.release()
+      expect(await cache.get('kept')).toBe(1)
+    } finally {
+      await pool.end()
+    }
+  })
 })
