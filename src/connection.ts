@@ -42,6 +42,10 @@ const PASSING: ReadonlySet<CacheErrorCode> = new Set([
   'locked',
 ])
 
+const DEAF =
+  'notifications do not arrive over this connection, as through a pooler in transaction mode: polling instead. ' +
+  'Set `sessionConnectionString` to a direct address to have them'
+
 const NOTIFY = { name: '', text: 'select pg_notify($1, $2)' }
 
 export class Connection {
@@ -87,6 +91,7 @@ export class Connection {
           this.#sessionFailure = toCacheError(error, 'session')
           reporter.report('session-lost', { error: this.#sessionFailure })
         },
+        deafened: () => reporter.report('degraded', { reason: DEAF }),
       },
     })
     this.#advisoryLocks = new AdvisoryLocks(this.#session, names, options.notifyChannel, statements.read)
@@ -178,12 +183,7 @@ export class Connection {
   // Without a session the cache works, a little later and with more loads: it is tried again in the background.
   async #startSession(): Promise<void> {
     if (this.#session === undefined || this.#session.state !== 'idle') return
-    const state = await this.#session.start().catch(() => 'lost')
-    if (state !== 'deaf') return
-    const reason =
-      'notifications do not arrive over this connection, as through a pooler in transaction mode: polling instead. ' +
-      'Set `sessionConnectionString` to a direct address to have them'
-    this.#parts.reporter.report('degraded', { reason })
+    await this.#session.start().catch(() => {})
   }
 
   #sweepWhenDue(): void {

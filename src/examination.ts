@@ -79,7 +79,7 @@ async function trySession({ driver, names, options, pool }: SchemaAccess): Promi
     timeoutMs: queryTimeoutMs,
     notify: (payload) =>
       driver.query({ name: '', text: 'select pg_notify($1, $2)' }, [notifyChannel, payload]),
-    listener: { hinted: () => {}, restored: () => {}, lost: () => {} },
+    listener: { hinted: () => {}, restored: () => {}, lost: () => {}, deafened: () => {} },
   })
   try {
     const state = await session.start()

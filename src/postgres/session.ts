@@ -7,9 +7,10 @@
 //               but for what arrives while a statement of ours runs: behind a pooler another connection sends the nonce.
 //   live        the nonce arrived. Statements run; notifications are handed on.
 //   lost        the connection broke or a statement on it got no answer. Locks are gone with it. Tried again with back-off.
-//   deaf        the nonce did not arrive: notifications cannot work here. Final; the cache polls.
+//   deaf        no nonce has ever arrived: notifications cannot work here. Final; the cache polls. Where one has, silence is a loss.
 //   closed      final.
 
+import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { type Hint, parseHint } from '../core/change.ts'
 import { CacheError } from '../core/errors.ts'
@@ -26,6 +27,8 @@ export interface SessionListener {
   /** Live again after a loss of so many milliseconds. */
   restored(ms: number): void
   lost(error: Error): void
+  /** Notifications cannot work here. */
+  deafened(): void
 }
 
 export interface SessionOptions {
@@ -66,6 +69,7 @@ export class Session {
   #retry: NodeJS.Timeout | undefined
   #lostAt = 0
   #isPooled = false
+  #hasHeard = false
   #underWay = 0
 
   constructor(options: SessionOptions) {
@@ -133,18 +137,21 @@ export class Session {
         this.#run(client, request(BACKEND, [], false)),
         this.#run(client, { text: `listen ${quoteIdentifier(channel)}` }),
       ])
-      const heard = this.#hearNonce(client)
+      const nonce = this.#listenForNonce(client)
       this.#isPooled = backend?.[0] !== String(client.processID)
-      if (this.#isPooled) await this.#options.notify(heard.payload)
-      else await this.#run(client, { text: 'select pg_notify($1, $2)', values: [channel, heard.payload] })
-      const hears = await heard.arrived
+      if (this.#isPooled) await this.#options.notify(nonce.payload)
+      else await this.#run(client, { text: 'select pg_notify($1, $2)', values: [channel, nonce.payload] })
+      const hears = await nonce.arrives()
       if (hears) await Promise.all(SERVER_KEEPALIVES.split('; ').map((text) => this.#run(client, { text })))
       if (this.#state !== 'connecting') throw new Error('the session was closed')
       if (!hears) {
+        if (this.#hasHeard) throw new Error('notifications do not arrive any more')
         this.#state = 'deaf'
+        this.#options.listener.deafened()
         await endQuietly(client, timeoutMs)
         return
       }
+      this.#hasHeard = true
       client.on('notification', ({ payload }) => this.#hear(payload ?? ''))
       opened = true
       this.#client = client
@@ -160,22 +167,29 @@ export class Session {
     }
   }
 
-  #hearNonce(client: pg.Client): { payload: string; arrived: Promise<boolean> } {
+  /** `arrives`: to be asked once it was sent, however long that took. */
+  #listenForNonce(client: pg.Client): { payload: string; arrives: () => Promise<boolean> } {
     const nonce = crypto.randomUUID()
+    let hear = (): void => {}
     const arrived = new Promise<boolean>((resolve) => {
-      const timer = setTimeout(() => settle(false), NONCE_TIMEOUT_MS)
-      const listen = ({ payload }: pg.Notification): void => {
-        const hint = parseHint(payload ?? '', this.#options.cacheAddress)
-        if (hint?.kind === 'nonce' && hint.nonce === nonce) settle(true)
-      }
-      const settle = (hears: boolean): void => {
-        clearTimeout(timer)
-        client.off('notification', listen)
-        resolve(hears)
-      }
-      client.on('notification', listen)
+      hear = () => resolve(true)
     })
-    return { payload: JSON.stringify({ a: this.#options.cacheAddress, v: 1, n: nonce }), arrived }
+    const listen = ({ payload }: pg.Notification): void => {
+      const hint = parseHint(payload ?? '', this.#options.cacheAddress)
+      if (hint?.kind === 'nonce' && hint.nonce === nonce) hear()
+    }
+    client.on('notification', listen)
+    const arrives = async (): Promise<boolean> => {
+      const given = new AbortController()
+      const silence = delay(NONCE_TIMEOUT_MS, false, { signal: given.signal })
+      try {
+        return await Promise.race([arrived, silence])
+      } finally {
+        given.abort()
+        client.off('notification', listen)
+      }
+    }
+    return { payload: JSON.stringify({ a: this.#options.cacheAddress, v: 1, n: nonce }), arrives }
   }
 
   #hear(payload: string): void {

@@ -147,7 +147,7 @@ describe.skipIf(!HAS_OWN_SERVERS || !hasQueueSetting)(
 )
 
 /** As a pooler in transaction mode: LISTEN is accepted, and nothing ever arrives. */
-function withoutNotifications(): Transform {
+function withoutNotifications(swallow: () => boolean = () => true): Transform {
   let rest = Buffer.alloc(0)
   return new Transform({
     transform(chunk: Buffer, _, done) {
@@ -156,7 +156,7 @@ function withoutNotifications(): Transform {
         // A message: one byte that says which, the length of the rest in four bytes, the rest.
         const end = rest.length < 5 ? Infinity : 1 + rest.readInt32BE(1)
         if (rest.length < end) return done()
-        if (rest[0] !== 'A'.charCodeAt(0)) this.push(rest.subarray(0, end))
+        if (rest[0] !== 'A'.charCodeAt(0) || !swallow()) this.push(rest.subarray(0, end))
         rest = rest.subarray(end)
       }
     },
@@ -165,7 +165,7 @@ function withoutNotifications(): Transform {
 
 describe('over a connection that swallows notifications', async () => {
   const database = await createDatabase()
-  const proxy = await TcpProxy.to(database.url, { fromServer: withoutNotifications })
+  const proxy = await TcpProxy.to(database.url, { fromServer: () => withoutNotifications() })
   const connectionString = proxy.urlOf(database.url)
   afterAll(() => proxy[Symbol.asyncDispose]())
 
@@ -218,5 +218,37 @@ describe('over a connection that swallows notifications', async () => {
     latch.open()
     expect(await Promise.all(callers)).toEqual(['loaded', 'loaded'])
     expect(source.runs).toBe(1)
+  })
+})
+
+describe('a session that is opened again', async () => {
+  const database = await createDatabase()
+  let swallowed: number | null = null
+  const swallow = (): boolean => swallowed !== null && ++swallowed > 0
+  const proxy = await TcpProxy.to(database.url, { fromServer: () => withoutNotifications(swallow) })
+  const sessionConnectionString = proxy.urlOf(database.url)
+  afterAll(() => proxy[Symbol.asyncDispose]())
+
+  it('where notifications have arrived before takes silence for one more loss', async () => {
+    await using cache = new PostgresCache({ connectionString: database.url, sessionConnectionString })
+    cache.on('degraded', ({ reason }) => expect.fail(reason))
+    await cache.connect()
+    const restored = nextEvent(cache, 'session-restored')
+    swallowed = 0
+    proxy.cut()
+    await expect.poll(() => swallowed, { timeout: 10_000 }).toBe(2)
+    swallowed = null
+    await restored
+  })
+
+  it('says that notifications cannot work where none has ever arrived', async () => {
+    const { port } = new URL(database.url)
+    proxy.switchTo(1)
+    await using cache = new PostgresCache({ connectionString: database.url, sessionConnectionString })
+    const degraded = nextEvent(cache, 'degraded')
+    await cache.connect().catch(() => {})
+    swallowed = 0
+    proxy.switchTo(Number(port))
+    expect((await degraded).reason).toContain('`sessionConnectionString`')
   })
 })
