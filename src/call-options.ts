@@ -169,6 +169,15 @@ export function checkEntries(entries: Iterable<SetEntry>): Iterable<SetEntry> {
   throw invalid('entries', 'an array or a Map, such as Object.entries(values)', entries)
 }
 
+export function checkEntry(entry: unknown): void {
+  if (typeof entry === 'object' && entry !== null) return
+  throw invalid('entry', 'a pair [key, value], or an object with `key` and `value`', entry)
+}
+
+export function isPair(entry: SetEntry): entry is readonly [string, unknown] {
+  return Array.isArray(entry)
+}
+
 /** Null: for ever, whatever the grace. */
 export function toKeepMs(ttlMs: number | null, graceMs: number): number | null {
   return ttlMs === null ? null : ttlMs + graceMs
@@ -180,9 +189,7 @@ export function resolveSetEntry(
   options: EntryOptions | undefined,
   defaults: Pick<CallDefaults, 'ttlMs' | 'graceMs'>,
 ): ResolvedSetEntry {
-  if (typeof entry !== 'object' || entry === null) {
-    throw invalid('entry', 'a pair [key, value], or an object with `key` and `value`', entry)
-  }
+  checkEntry(entry)
   if (isPair(entry)) {
     const [key, value] = entry
     assertKey(key)
@@ -264,8 +271,4 @@ function checkPatterns(given: unknown, option: string): readonly string[] {
     typeof item === 'string' && item !== '' && item.isWellFormed() && !item.includes('\0')
   if (Array.isArray(given) && given.every(isPattern)) return given as string[]
   throw invalid(option, 'an array of patterns such as "user:{id}"', given)
-}
-
-function isPair(entry: SetEntry): entry is readonly [string, unknown] {
-  return Array.isArray(entry)
 }

@@ -117,6 +117,7 @@ export class NullCache implements Cache {
     loader: ManyLoader<R>,
     options?: GetOrSetOptions,
   ): Promise<LoadedMany<R>> {
+    assertKeys(keys)
     const distinct = [...new Set(keys)]
     const resolved = resolveLoadOptions(options, this.#options)
     const values = await this.#load(distinct, runMany(loader, resolved), options)
