@@ -94,7 +94,7 @@ export class Transaction implements TransactionCache {
   }
 
   async deleteByPrefix(prefix: string): Promise<void> {
-    assertPrefix(prefix, 'allowed')
+    assertPrefix(prefix)
     this.#follow(await this.#store.append([], [`k${prefix}`]), { ...NOTHING, keyPrefixes: [prefix] })
   }
 
