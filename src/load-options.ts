@@ -56,6 +56,12 @@ export interface LoadOptions {
   readonly jitter?: number | undefined
 }
 
+/**
+ * In options that a namespace has completed: those that the call gave. What it did not name itself contradicts nothing.
+ * A symbol, because spreads keep it and no check of names sees it.
+ */
+export const NAMED: unique symbol = Symbol('named')
+
 export interface ResolvedLoadDefaults {
   readonly revalidate: 'blocking' | 'background'
   /** Null: none. */
@@ -121,10 +127,11 @@ export function resolveLoading(
 
 /** Refuses what a call names itself and what can have no effect. */
 export function refuseContradictions(
-  given: LoadOptions,
+  options: LoadOptions & { readonly [NAMED]?: LoadOptions },
   loading: ResolvedLoadDefaults,
   graceMs: number,
 ): void {
+  const given = options[NAMED] ?? options
   if (given.revalidate === 'background' && graceMs === 0)
     throw invalid('revalidate', "'blocking' where there is no `grace`", given.revalidate)
   if (given.softTimeout != null && graceMs === 0)

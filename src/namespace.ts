@@ -6,6 +6,7 @@ import type { Duration } from './core/duration.ts'
 import type { CacheError } from './core/errors.ts'
 import type { Entry, Version } from './core/entry.ts'
 import type { CacheEvents, CacheListener, Reporter } from './events.ts'
+import { NAMED } from './load-options.ts'
 import type {
   AsyncFunction,
   LoadedMany,
@@ -265,10 +266,11 @@ function over<Defaults extends object, Options extends object>(
   defaults: Defaults,
   options: Options | undefined,
 ): Defaults & Options {
+  const given: { readonly [NAMED]?: object } = checkObject(options ?? {})
   // Properties added to a spread object would take a microsecond each in Node 20.
-  const merged = Object.assign({}, defaults) as Record<string, unknown>
-  for (const [name, value] of Object.entries(checkObject(options ?? {})))
-    if (value !== undefined) merged[name] = value
+  const merged = Object.assign({}, defaults) as Record<string | symbol, unknown>
+  for (const [name, value] of Object.entries(given)) if (value !== undefined) merged[name] = value
+  merged[NAMED] = given[NAMED] ?? given
   return merged as Defaults & Options
 }
 

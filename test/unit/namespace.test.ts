@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Cache } from '../../src/contract.ts'
 import { isCacheError } from '../../src/core/errors.ts'
+import type { EntryOptions, LoadOptions, StaleChoice } from '../../src/options.ts'
 import { NullCache } from '../../src/null-cache.ts'
 import { collect } from '../collect.ts'
 
@@ -98,5 +99,51 @@ describe('a namespace refuses as its cache does', () => {
 
   test('a wrong key in peek', () => {
     for (const key of BAD_KEYS) expect(() => users.peek(key)).toThrow(/`key`/)
+  })
+})
+
+describe('options that can have no effect together', () => {
+  const load = () => 1
+  type Defaults = EntryOptions & LoadOptions & StaleChoice
+
+  test.each<[string, Defaults, object]>([
+    ['a revalidation', { grace: '1h', revalidate: 'background' }, { grace: null }],
+    ['a soft timeout, by its deadline', { grace: '1h', softTimeout: '50ms' }, { timeout: '20ms' }],
+    ['a soft timeout, by its grace', { grace: '1h', softTimeout: '50ms' }, { grace: null }],
+    ['a soft timeout, by revalidation', { grace: '1h', softTimeout: '50ms' }, { revalidate: 'background' }],
+  ])('a call may undo %s of its namespace, as it may that of the cache', async (_, defaults, options) => {
+    const inner = new NullCache().namespace('outer', defaults).namespace('inner')
+    for (const each of [new NullCache(defaults), new NullCache().namespace('n', defaults), inner]) {
+      expect(await each.getOrSet('k', load, options)).toBe(1)
+      expect(await each.getOrSetMany(['k'], () => [1], options)).toEqual([1])
+    }
+  })
+
+  test('a namespace may undo what the one around it says', async () => {
+    const outer = new NullCache().namespace('outer', { grace: '1h', revalidate: 'background' })
+    expect(await outer.namespace('inner', { grace: null } as Defaults).getOrSet('k', load)).toBe(1)
+  })
+
+  test.each<[string, Defaults, object]>([
+    ['revalidate', {}, { revalidate: 'background' }],
+    ['revalidate', { grace: '1h' }, { grace: null, revalidate: 'background' }],
+    ['softTimeout', { grace: '1h', timeout: '20ms' }, { softTimeout: '50ms' }],
+    ['softTimeout', { grace: '1h', revalidate: 'background' }, { softTimeout: '50ms' }],
+  ])('a call that names %s is refused: %j, %j', async (option, defaults, options) => {
+    const inner = new NullCache().namespace('outer', defaults).namespace('inner')
+    for (const each of [new NullCache(defaults), new NullCache().namespace('n', defaults), inner])
+      await expect(each.getOrSet('k', load, options)).rejects.toMatchObject({
+        code: 'invalid-option',
+        option,
+      })
+  })
+
+  test('a namespace is refused when it is made', () => {
+    const outer = new NullCache().namespace('outer', { grace: '1h', timeout: '20ms' })
+    const bad = { softTimeout: '50ms' } as Defaults
+    for (const cache of [new NullCache(), outer])
+      expect(() => cache.namespace('n', bad)).toThrow(
+        expect.objectContaining({ code: 'invalid-option', option: 'softTimeout' }),
+      )
   })
 })
