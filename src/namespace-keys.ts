@@ -3,15 +3,8 @@
 
 import { checkObject } from './core/check.ts'
 import { assertKey, assertKeys, assertPrefix } from './core/key.ts'
-import {
-  checkEntries,
-  checkEntry,
-  isPair,
-  resolveWatchOptions,
-  type ScanOptions,
-  type SetEntry,
-  type WatchOptions,
-} from './options.ts'
+import { resolveWatchOptions, type ScanOptions, type SetEntry, type WatchOptions } from './options.ts'
+import { checkEntries, checkEntry, isPair } from './set-entries.ts'
 
 export class NamespaceKeys {
   readonly #prefix: string

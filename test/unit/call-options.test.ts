@@ -3,9 +3,9 @@ import {
   type SetEntry,
   resolveLoadOptions,
   resolveScanOptions,
-  resolveSetEntry,
   resolveSetOptions,
 } from '../../src/call-options.ts'
+import { resolveSetEntry } from '../../src/set-entries.ts'
 
 const loading = {
   revalidate: 'blocking',
