@@ -41,14 +41,14 @@ export interface LoadOptions {
    */
   readonly nullTtl?: Duration | null | undefined
   /**
-   * From 0 to 1: in this last part of its ttl a value may be loaded again behind an answer, the likelier the nearer the
-   * end, once in the cluster. 0.2 of 5 minutes is the last minute. Counts from the ttl of the call. 0: not at all.
+   * From 0 to below 1: in this last part of its ttl a value may be loaded again behind an answer, the likelier the nearer
+   * the end, once in the cluster. 0.2 of 5 minutes is the last minute. Counts from the ttl of the call. 0: not at all.
    * @unit part of the ttl
    * @default 0
    */
   readonly refreshAhead?: number | undefined
   /**
-   * From 0 to 1: the ttl of each loaded value is shortened by a random part of up to this, so that what was loaded
+   * From 0 to below 1: the ttl of each loaded value is shortened by a random part of up to this, so that what was loaded
    * together does not expire together.
    * @unit part of the ttl
    * @default 0.03
