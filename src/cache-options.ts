@@ -117,7 +117,8 @@ export interface CacheOptions extends LoadOptions {
   readonly durability?: 'unlogged' | 'logged' | undefined
   /**
    * Whether connecting installs the schema where there is none and applies non-breaking migrations. With false, a
-   * missing one fails with `schema-missing`. A breaking migration always waits for an explicit `migrate()`.
+   * missing one fails with `schema-missing`, and calls that need what an older one lacks with `schema-outdated`. A
+   * breaking migration always waits for an explicit `migrate()`.
    * @default true
    */
   readonly migrate?: boolean | undefined
