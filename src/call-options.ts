@@ -130,7 +130,7 @@ export interface ResolvedScanOptions {
   readonly signal: AbortSignal | undefined
 }
 
-// One list for all: what a namespace has set is handed on to each of its calls.
+// One list for all that write or load: what a namespace has set is handed on to each of these calls.
 const NAMES: Readonly<Record<keyof GetOrSetOptions | keyof IncrementOptions, unknown>> = {
   ...LOAD_DEFAULTS,
   ttl: undefined,
