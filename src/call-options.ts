@@ -177,9 +177,9 @@ export function checkEntryOptions(options: (EntryOptions & CallOptions) | undefi
 
 /** Whether the local cache may answer. All that a hit looks at: what is neither true nor false is left to the checks behind a miss. */
 export function mayHit(
-  options: Readonly<Partial<Record<'fresh' | 'force' | 'local', unknown>>> | undefined,
+  options: Readonly<Partial<Record<'fresh' | 'force' | 'local', unknown>>> | null | undefined,
 ): boolean {
-  if (options === undefined) return true
+  if (options == null) return true
   const { fresh = false, force = false, local = true } = options
   return fresh === false && force === false && local === true
 }

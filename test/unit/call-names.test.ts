@@ -74,10 +74,11 @@ describe('a call refuses', () => {
           code: 'invalid-option',
           option: 'frsh',
         })
-        expect(await refusal(() => call(cache, '5m' as never))).toEqual({
-          code: 'invalid-option',
-          option: 'options',
-        })
+        for (const none of ['5m', 5, null])
+          expect(await refusal(() => call(cache, none as never))).toEqual({
+            code: 'invalid-option',
+            option: 'options',
+          })
         expect(await refusal(() => call(cache, { signal: new AbortController() } as never))).toEqual({
           code: 'invalid-option',
           option: 'signal',
