@@ -12,12 +12,14 @@ import type { HitTier } from './events.ts'
 import type { LocalEntry } from './memory/local-entry.ts'
 import {
   type CallOptions,
+  checkCallOptions,
+  checkGetOptions,
   type GetOptions,
-  type ResolvedSetEntry,
   type ResolvedSetOptions,
   resolveSetOptions,
   type SetOptions,
 } from './options.ts'
+import type { ResolvedSetEntry } from './set-entries.ts'
 import type { Parts } from './wiring.ts'
 
 export interface EncodedEntry {
@@ -35,9 +37,14 @@ export class Answers {
 
   /** An explicit call: rejects when the server cannot be reached. */
   send<T>(options: CallOptions | undefined, work: () => Promise<T>): Promise<T> {
+    return this.sendUntil(checkCallOptions(options)?.signal, work)
+  }
+
+  /** As send, where the options are checked already. */
+  sendUntil<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
     const { connection } = this.#parts
     const sent = connection.isReady ? work() : connection.ready().then(work)
-    return abortable(sent, options?.signal)
+    return abortable(sent, signal)
   }
 
   set(key: string, value: unknown, options: SetOptions | undefined): Promise<void> {
@@ -49,7 +56,9 @@ export class Answers {
   async setMany(entries: readonly EncodedEntry[], options: SetOptions | undefined): Promise<void> {
     const { writer, reporter, timing } = this.#parts
     const keys = (): string[] => entries.map(({ key }) => key)
-    await timing.runIfWanted('set', keys, () => this.send(options, () => writer.setMany(entries)))
+    await timing.runIfWanted('set', keys, () =>
+      this.sendUntil(options?.signal, () => writer.setMany(entries)),
+    )
     for (const { key } of entries) reporter.stored(key)
   }
 
@@ -122,6 +131,12 @@ export class Answers {
 
   /** From the store, or what may stand in for it. */
   read(key: string, options: GetOptions | undefined): Promise<unknown> {
+    try {
+      assertKey(key)
+      checkGetOptions(options)
+    } catch (error) {
+      return Promise.reject(error)
+    }
     return this.#parts.timing.wants('get') ? this.#timeRead(key, options) : this.#read(key, options)
   }
 
@@ -149,6 +164,7 @@ export class Answers {
   /** From the local cache where it may answer, and in one go from the store for the rest. */
   async readMany(keys: ReadonlySet<string>, options: GetOptions | undefined): Promise<Map<string, unknown>> {
     const { local, reader, timing } = this.#parts
+    checkGetOptions(options)
     const found = new Map<string, unknown>()
     const missing: string[] = []
     for (const key of keys) {
@@ -174,6 +190,7 @@ export class Answers {
   /** Always from the store. */
   async readEntry<T>(key: string, options: CallOptions | undefined): Promise<Entry<T> | undefined> {
     const { scan } = this.#parts
+    checkCallOptions(options)
     const find = (): Promise<ListedEntry | null> => scan.find(key)
     const stored = await this.tolerate('getEntry', options, find, () => null)
     return stored === null ? undefined : this.toEntry<T>(stored)

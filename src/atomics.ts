@@ -35,7 +35,7 @@ export class Atomics {
     const resolved = resolveSetOptions(options, defaults)
     const encoded = this.#answers.encodeValue(key, value)
     const write = toEntryWrite(key, encoded, resolved, null)
-    const done = await this.#answers.send(options, () =>
+    const done = await this.#answers.sendUntil(options?.signal, () =>
       writer.writeAtomically(write, encoded.size, (world, lockTimeoutMs) =>
         atomicStore.writeIf(world, lockTimeoutMs, write, expected),
       ),
@@ -50,7 +50,7 @@ export class Atomics {
     const { ttlMs, graceMs, tags } = resolveSetOptions(options, defaults)
     const by = checkStep(options?.by)
     const otherwise = { tags, freshMs: ttlMs, keepMs: toKeepMs(ttlMs, graceMs) }
-    const sum = await this.#answers.send(options, () =>
+    const sum = await this.#answers.sendUntil(options?.signal, () =>
       writer.changeAtomically(key, (world, lockTimeoutMs) =>
         atomicStore.increment(world, lockTimeoutMs, key, by, otherwise),
       ),

@@ -12,7 +12,8 @@ export interface CacheOptions extends LoadOptions {
    */
   readonly connectionString?: string | undefined
   /**
-   * Bounds of the cache's own pool, or an existing `pg.Pool`, which is used and never ended.
+   * Bounds of the cache's own pool, or an existing `pg.Pool`, which is used and never ended. The session connection takes
+   * its address from the `options` of that pool.
    * @default { max: 4, min: 0 }
    */
   readonly pool?: PoolBounds | PoolLike | undefined
@@ -117,7 +118,8 @@ export interface CacheOptions extends LoadOptions {
   readonly durability?: 'unlogged' | 'logged' | undefined
   /**
    * Whether connecting installs the schema where there is none and applies non-breaking migrations. With false, a
-   * missing one fails with `schema-missing`. A breaking migration always waits for an explicit `migrate()`.
+   * missing one fails with `schema-missing`, and calls that need what an older one lacks with `schema-outdated`. A
+   * breaking migration always waits for an explicit `migrate()`.
    * @default true
    */
   readonly migrate?: boolean | undefined
@@ -160,6 +162,11 @@ export interface PoolBounds {
 
 /** The part of a `pg.Pool` that is used. */
 export interface PoolLike {
+  /**
+   * What the pool was made with, from which the session connection takes its address. Needed unless
+   * `sessionConnectionString` names one or `notifications` is `'poll'`.
+   */
+  readonly options?: object | undefined
   connect(): Promise<PoolClientLike>
 }
 

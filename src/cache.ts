@@ -21,12 +21,13 @@ import type {
 import {
   type CacheOptions,
   type CallOptions,
+  checkCallOptions,
   type GetOptions,
   type GetOrSetOptions,
   type IncrementOptions,
+  mayHit,
   resolveOptions,
   resolveScanOptions,
-  resolveSetEntries,
   resolveWatchOptions,
   type ScanOptions,
   type SetEntry,
@@ -37,6 +38,7 @@ import { Namespace } from './namespace.ts'
 import { ReadThrough } from './read-through.ts'
 import { Removals } from './removals.ts'
 import { isSchemaCurrent, migrateSchema, readSchemaVersion, renderMigrations } from './schema.ts'
+import { resolveSetEntries } from './set-entries.ts'
 import type { StandardSchema } from './shape.ts'
 import { toStats } from './stats.ts'
 import { assertClient } from './transaction.ts'
@@ -91,6 +93,7 @@ export class PostgresCache implements Cache {
   }
 
   async connect(options?: CallOptions): Promise<void> {
+    checkCallOptions(options)
     await abortable(this.#parts.connection.connect(), options?.signal)
   }
 
@@ -109,14 +112,9 @@ export class PostgresCache implements Cache {
   }
 
   get<T = unknown>(key: string, options?: GetOptions): Promise<T | undefined> {
-    const entry = options?.fresh === true ? undefined : this.#parts.local.hit(key)
+    const entry = mayHit(options) ? this.#parts.local.hit(key) : undefined
     if (entry !== undefined)
       return Promise.resolve(this.#answers.answer(key, entry, 'local') as T | undefined)
-    try {
-      assertKey(key)
-    } catch (error) {
-      return Promise.reject(error)
-    }
     return this.#answers.read(key, options) as Promise<T | undefined>
   }
 
@@ -138,6 +136,7 @@ export class PostgresCache implements Cache {
   // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller's claim, as in get
   peek<T = unknown>(key: string): T | undefined {
     const entry = this.#parts.local.hit(key)
+    if (entry === undefined) assertKey(key)
     return entry === undefined ? undefined : (this.#answers.answer(key, entry, 'local') as T | undefined)
   }
 

@@ -1,6 +1,6 @@
 // Options of single calls, documented once, and turned once into a complete value.
 
-import { checkBoolean, checkNames, checkObject, fillDefaults, invalid } from './core/check.ts'
+import { checkBoolean, checkNames, fillDefaults, invalid } from './core/check.ts'
 import { type Duration, parseDuration, parseTimeout, parseTtl } from './core/duration.ts'
 import {
   LOAD_DEFAULTS,
@@ -9,7 +9,7 @@ import {
   type ResolvedLoadDefaults,
   resolveLoading,
 } from './load-options.ts'
-import { assertKey, assertPrefix, assertTag, assertTags } from './core/key.ts'
+import { assertPrefix, assertTag, assertTags } from './core/key.ts'
 
 /** Taken by every call. */
 export interface CallOptions {
@@ -109,11 +109,6 @@ export interface ResolvedSetOptions {
   readonly tags: readonly string[]
 }
 
-export interface ResolvedSetEntry extends ResolvedSetOptions {
-  readonly key: string
-  readonly value: unknown
-}
-
 export interface ResolvedLoadOptions extends ResolvedSetOptions, ResolvedLoadDefaults {
   readonly loadTimeoutMs: number
   readonly fresh: boolean
@@ -135,7 +130,7 @@ export interface ResolvedScanOptions {
   readonly signal: AbortSignal | undefined
 }
 
-// One list for all: what a namespace has set is handed on to each of its calls.
+// One list for all that write or load: what a namespace has set is handed on to each of these calls.
 const NAMES: Readonly<Record<keyof GetOrSetOptions | keyof IncrementOptions, unknown>> = {
   ...LOAD_DEFAULTS,
   ttl: undefined,
@@ -150,11 +145,50 @@ const NAMES: Readonly<Record<keyof GetOrSetOptions | keyof IncrementOptions, unk
   signal: undefined,
 }
 
+const CALL_NAMES: Readonly<Record<keyof CallOptions, unknown>> = { signal: undefined }
+const GET_NAMES: Readonly<Record<keyof GetOptions, unknown>> = { fresh: undefined, ...CALL_NAMES }
+const SCAN_NAMES: Readonly<Record<keyof ScanOptions, unknown>> = {
+  prefix: undefined,
+  tag: undefined,
+  ...CALL_NAMES,
+}
+
+export function checkCallOptions<Options extends CallOptions>(
+  options: Options | undefined,
+  names: Readonly<Record<string, unknown>> = CALL_NAMES,
+): Options | undefined {
+  if (options === undefined) return undefined
+  checkNames(options, names)
+  const signal = options.signal as Partial<AbortSignal> | null | undefined
+  if (signal === undefined || typeof signal?.throwIfAborted === 'function') return options
+  throw invalid('signal', 'an AbortSignal, such as `controller.signal`', signal)
+}
+
+export function checkGetOptions(options: GetOptions | undefined): GetOptions | undefined {
+  checkCallOptions(options, GET_NAMES)
+  resolveFlag(options?.fresh, 'fresh', false)
+  return options
+}
+
+/** Of calls that write or load. */
+export function checkEntryOptions(options: (EntryOptions & CallOptions) | undefined): void {
+  checkCallOptions(options, NAMES)
+}
+
+/** Whether the local cache may answer. All that a hit looks at: what is neither true nor false is left to the checks behind a miss. */
+export function mayHit(
+  options: Readonly<Partial<Record<'fresh' | 'force' | 'local', unknown>>> | null | undefined,
+): boolean {
+  if (options == null) return true
+  const { fresh = false, force = false, local = true } = options
+  return fresh === false && force === false && local === true
+}
+
 export function resolveSetOptions(
   options: EntryOptions | undefined,
   defaults: Pick<CallDefaults, 'ttlMs' | 'graceMs'>,
 ): ResolvedSetOptions {
-  if (options !== undefined) checkNames(options, NAMES)
+  checkEntryOptions(options)
   return {
     ttlMs: options?.ttl === undefined ? defaults.ttlMs : parseTtl(options.ttl, 'ttl'),
     graceMs: options?.grace === undefined ? defaults.graceMs : parseGrace(options.grace),
@@ -162,43 +196,9 @@ export function resolveSetOptions(
   }
 }
 
-/** An object has no entries to go through, and nothing would be stored. */
-export function checkEntries(entries: Iterable<SetEntry>): Iterable<SetEntry> {
-  if (typeof entries === 'object' && (entries as object | null) !== null && Symbol.iterator in entries)
-    return entries
-  throw invalid('entries', 'an array or a Map, such as Object.entries(values)', entries)
-}
-
 /** Null: for ever, whatever the grace. */
 export function toKeepMs(ttlMs: number | null, graceMs: number): number | null {
   return ttlMs === null ? null : ttlMs + graceMs
-}
-
-/** Checks the key, too. The value is left to the codec. */
-export function resolveSetEntry(
-  entry: SetEntry,
-  options: EntryOptions | undefined,
-  defaults: Pick<CallDefaults, 'ttlMs' | 'graceMs'>,
-): ResolvedSetEntry {
-  if (typeof entry !== 'object' || entry === null) {
-    throw invalid('entry', 'a pair [key, value], or an object with `key` and `value`', entry)
-  }
-  if (isPair(entry)) {
-    const [key, value] = entry
-    assertKey(key)
-    return { key, value, ...resolveSetOptions(options, defaults) }
-  }
-  const { key, value, ttl = options?.ttl, grace = options?.grace, tags = options?.tags } = entry
-  assertKey(key)
-  return { key, value, ...resolveSetOptions({ ttl, grace, tags }, defaults) }
-}
-
-export function resolveSetEntries(
-  entries: Iterable<SetEntry>,
-  options: EntryOptions | undefined,
-  defaults: Pick<CallDefaults, 'ttlMs' | 'graceMs'>,
-): ResolvedSetEntry[] {
-  return Array.from(checkEntries(entries), (entry) => resolveSetEntry(entry, options, defaults))
 }
 
 export function resolveLoadOptions(
@@ -225,18 +225,22 @@ export function resolveLoadOptions(
       options?.loadTimeout === undefined
         ? defaults.loadTimeoutMs
         : parseTimeout(options.loadTimeout, 'loadTimeout'),
-    fresh: options?.fresh === true,
-    force: options?.force === true,
+    fresh: resolveFlag(options?.fresh, 'fresh', false),
+    force: resolveFlag(options?.force, 'force', false),
     localTtlMs: resolveLocalTtl(options),
     signal: options?.signal,
   }
 }
 
 function resolveLocalTtl({ local, localTtl }: GetOrSetOptions = {}): number {
-  if (local === false && localTtl !== undefined)
-    throw invalid('localTtl', 'left out with `local: false`', localTtl)
-  if (local === false) return 0
+  const isLocal = resolveFlag(local, 'local', true)
+  if (!isLocal && localTtl !== undefined) throw invalid('localTtl', 'left out with `local: false`', localTtl)
+  if (!isLocal) return 0
   return localTtl === undefined ? Infinity : parseDuration(localTtl, 'localTtl')
+}
+
+function resolveFlag(given: unknown, option: string, otherwise: boolean): boolean {
+  return given === undefined ? otherwise : checkBoolean(given, option)
 }
 
 /** 0: none. */
@@ -245,7 +249,7 @@ export function parseGrace(grace: unknown, code: 'invalid-ttl' | 'invalid-option
 }
 
 export function resolveScanOptions(options: ScanOptions | undefined): ResolvedScanOptions {
-  const { prefix = '', tag, signal } = checkObject(options ?? {})
+  const { prefix = '', tag, signal } = checkCallOptions(options, SCAN_NAMES) ?? {}
   assertPrefix(prefix, 'allowed')
   if (tag !== undefined) assertTag(tag)
   return { prefix, tag, signal }
@@ -264,8 +268,4 @@ function checkPatterns(given: unknown, option: string): readonly string[] {
     typeof item === 'string' && item !== '' && item.isWellFormed() && !item.includes('\0')
   if (Array.isArray(given) && given.every(isPattern)) return given as string[]
   throw invalid(option, 'an array of patterns such as "user:{id}"', given)
-}
-
-function isPair(entry: SetEntry): entry is readonly [string, unknown] {
-  return Array.isArray(entry)
 }

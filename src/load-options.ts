@@ -41,20 +41,26 @@ export interface LoadOptions {
    */
   readonly nullTtl?: Duration | null | undefined
   /**
-   * From 0 to 1: in this last part of its ttl a value may be loaded again behind an answer, the likelier the nearer the
-   * end, once in the cluster. 0.2 of 5 minutes is the last minute. Counts from the ttl of the call. 0: not at all.
+   * From 0 to below 1: in this last part of its ttl a value may be loaded again behind an answer, the likelier the nearer
+   * the end, once in the cluster. 0.2 of 5 minutes is the last minute. Counts from the ttl of the call. 0: not at all.
    * @unit part of the ttl
    * @default 0
    */
   readonly refreshAhead?: number | undefined
   /**
-   * From 0 to 1: the ttl of each loaded value is shortened by a random part of up to this, so that what was loaded
+   * From 0 to below 1: the ttl of each loaded value is shortened by a random part of up to this, so that what was loaded
    * together does not expire together.
    * @unit part of the ttl
    * @default 0.03
    */
   readonly jitter?: number | undefined
 }
+
+/**
+ * In options that a namespace has completed: those that the call gave. What it did not name itself contradicts nothing.
+ * A symbol, because spreads keep it and no check of names sees it.
+ */
+export const NAMED: unique symbol = Symbol('named')
 
 export interface ResolvedLoadDefaults {
   readonly revalidate: 'blocking' | 'background'
@@ -121,10 +127,11 @@ export function resolveLoading(
 
 /** Refuses what a call names itself and what can have no effect. */
 export function refuseContradictions(
-  given: LoadOptions,
+  options: LoadOptions & { readonly [NAMED]?: LoadOptions },
   loading: ResolvedLoadDefaults,
   graceMs: number,
 ): void {
+  const given = options[NAMED] ?? options
   if (given.revalidate === 'background' && graceMs === 0)
     throw invalid('revalidate', "'blocking' where there is no `grace`", given.revalidate)
   if (given.softTimeout != null && graceMs === 0)

@@ -2,22 +2,22 @@
 
 import type { Cache } from './contract.ts'
 import type { LoadContext, Loader, ManyLoader } from './loader.ts'
+import type { NamespaceKeys } from './namespace-keys.ts'
 import type { GetOrSetOptions } from './options.ts'
+import { checkLoader } from './running-load.ts'
 
-/** A key of the namespace as the cache has it, and back; and what of a value fits the schema. */
-export interface Inside {
-  readonly in: (key: string) => string
-  readonly out: (key: string) => string
-  readonly fit: <T>(key: string, value: T | undefined) => T | undefined
-}
+/** What of a value fits the schema of the namespace. */
+type Fit = <T>(key: string, value: T | undefined) => T | undefined
 
 export class NamespaceLoads {
   readonly #parent: Pick<Cache, 'getOrSet' | 'getOrSetMany'>
-  readonly #inside: Inside
+  readonly #keys: NamespaceKeys
+  readonly #fit: Fit
 
-  constructor(parent: Pick<Cache, 'getOrSet' | 'getOrSetMany'>, inside: Inside) {
+  constructor(parent: Pick<Cache, 'getOrSet' | 'getOrSetMany'>, keys: NamespaceKeys, fit: Fit) {
     this.#parent = parent
-    this.#inside = inside
+    this.#keys = keys
+    this.#fit = fit
   }
 
   async getOrSet<T, Previous>(
@@ -25,8 +25,9 @@ export class NamespaceLoads {
     loader: Loader<T, Previous>,
     options: GetOrSetOptions,
   ): Promise<T> {
-    const { in: enter, fit } = this.#inside
-    const stored = enter(key)
+    const fit = this.#fit
+    const stored = this.#keys.in(key)
+    checkLoader(loader)
     let isLoaded = false
     const outside = (context: LoadContext<Previous>): T | PromiseLike<T> => {
       isLoaded = true
@@ -50,7 +51,10 @@ export class NamespaceLoads {
     loader: ManyLoader,
     options: GetOrSetOptions,
   ): Promise<unknown[]> {
-    const { in: enter, out, fit } = this.#inside
+    const fit = this.#fit
+    const enter = (key: string): string => this.#keys.in(key)
+    const out = (key: string): string => this.#keys.out(key)
+    checkLoader(loader)
     const loadedHere = new Set<string>()
     const outside: ManyLoader<readonly unknown[]> = async (missing, context) => {
       const inner = missing.map(out)
@@ -70,16 +74,15 @@ export class NamespaceLoads {
     const byKey = new Map<string, unknown>()
     /** Returns the keys of which something is there that does not fit. */
     const ask = async (asked: readonly string[], how: GetOrSetOptions): Promise<string[]> => {
-      if (asked.length === 0) return []
-      const values: unknown[] = await this.#parent.getOrSetMany(asked.map(enter), outside, how)
+      const values: unknown[] = await this.#parent.getOrSetMany(this.#keys.allIn(asked), outside, how)
       return asked.filter((key, i) => {
         byKey.set(key, loadedHere.has(key) ? values[i] : fit(key, values[i]))
         return values[i] !== undefined && byKey.get(key) === undefined
       })
     }
     let unfit = await ask(keys, options)
-    unfit = await ask(unfit, { ...options, fresh: true })
-    await ask(unfit, { ...options, force: true })
+    if (unfit.length > 0) unfit = await ask(unfit, { ...options, fresh: true })
+    if (unfit.length > 0) await ask(unfit, { ...options, force: true })
     return keys.map((key) => byKey.get(key))
   }
 }

@@ -5,8 +5,8 @@ import { checkObject, invalid } from './core/check.ts'
 import type { Duration } from './core/duration.ts'
 import type { CacheError } from './core/errors.ts'
 import type { Entry, Version } from './core/entry.ts'
-import { assertKey } from './core/key.ts'
 import type { CacheEvents, CacheListener, Reporter } from './events.ts'
+import { NAMED } from './load-options.ts'
 import type {
   AsyncFunction,
   LoadedMany,
@@ -16,6 +16,7 @@ import type {
   Wrapped,
   WrapOptions,
 } from './loader.ts'
+import { NamespaceKeys } from './namespace-keys.ts'
 import { NamespaceLoads } from './namespace-loads.ts'
 import {
   type CallDefaults,
@@ -44,6 +45,7 @@ export interface NamespaceOrigin {
 export class Namespace implements Cache {
   readonly #parent: Cache
   readonly #prefix: string
+  readonly #keys: NamespaceKeys
   readonly #path: string
   readonly #defaults: Omit<NamespaceOptions, 'schema'>
   readonly #origin: NamespaceOrigin
@@ -60,17 +62,14 @@ export class Namespace implements Cache {
     resolveLoadOptions(defaults, origin.options)
     this.#parent = parent
     this.#prefix = `${checkName(name)}:`
+    this.#keys = new NamespaceKeys(this.#prefix)
     this.#path = (origin.path ?? '') + this.#prefix
     this.#defaults = defaults
     this.#origin = { ...origin, path: this.#path }
     const report = (error: CacheError): void =>
       origin.reporter.report('error', { error, operation: 'validate' })
     this.#shape = schema === undefined ? null : new Shape(schema, report)
-    this.#loads = new NamespaceLoads(parent, {
-      in: (key) => this.#in(key),
-      out: (key) => this.#out(key),
-      fit: (key, value) => this.#fit(key, value),
-    })
+    this.#loads = new NamespaceLoads(parent, this.#keys, (key, value) => this.#fit(key, value))
   }
 
   namespace<S extends StandardSchema>(
@@ -92,42 +91,42 @@ export class Namespace implements Cache {
   async [Symbol.asyncDispose](): Promise<void> {}
 
   get<T = unknown>(key: string, options?: GetOptions): Promise<T | undefined> {
-    const value = this.#parent.get<T>(this.#in(key), options)
-    return this.#shape === null ? value : value.then((found) => this.#fit(key, found))
+    try {
+      const value = this.#parent.get<T>(this.#keys.in(key), options)
+      return this.#shape === null ? value : value.then((found) => this.#fit(key, found))
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   async has(key: string, options?: GetOptions): Promise<boolean> {
     return this.#shape === null
-      ? this.#parent.has(this.#in(key), options)
+      ? this.#parent.has(this.#keys.in(key), options)
       : (await this.get(key, options)) !== undefined
   }
 
   async getMany<T = unknown>(keys: readonly string[], options?: GetOptions): Promise<(T | undefined)[]> {
-    const values = await this.#parent.getMany<T>(this.#allIn(keys), options)
+    const values = await this.#parent.getMany<T>(this.#keys.allIn(keys), options)
     return values.map((value, i) => this.#fit(keys[i] as string, value))
   }
 
   async getEntry<T = unknown>(key: string, options?: CallOptions): Promise<Entry<T> | undefined> {
-    const entry = await this.#parent.getEntry<T>(this.#in(key), options)
+    const entry = await this.#parent.getEntry<T>(this.#keys.in(key), options)
     const value = this.#fit(key, entry?.value)
     return entry && value !== undefined ? { ...entry, key, value } : undefined
   }
 
   // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller's claim, as in get
   peek<T = unknown>(key: string): T | undefined {
-    return this.#fit(key, this.#parent.peek<T>(this.#prefix + key))
+    return this.#fit(key, this.#parent.peek<T>(this.#keys.in(key)))
   }
 
   async set(key: string, value: unknown, options?: SetOptions): Promise<void> {
-    await this.#parent.set(this.#in(key), value, over(this.#defaults, options))
+    await this.#parent.set(this.#keys.in(key), value, over(this.#defaults, options))
   }
 
   async setMany(entries: Iterable<SetEntry>, options?: SetOptions): Promise<void> {
-    const inside = Array.from(entries, (entry): SetEntry => {
-      if (!('key' in entry)) return [this.#in(entry[0]), entry[1]]
-      return { ...entry, key: this.#in(entry.key) }
-    })
-    await this.#parent.setMany(inside, over(this.#defaults, options))
+    await this.#parent.setMany(this.#keys.entriesIn(entries), over(this.#defaults, options))
   }
 
   async getOrSet<T, Previous = T>(
@@ -151,15 +150,15 @@ export class Namespace implements Cache {
   }
 
   async add(key: string, value: unknown, options?: SetOptions): Promise<boolean> {
-    return this.#parent.add(this.#in(key), value, over(this.#defaults, options))
+    return this.#parent.add(this.#keys.in(key), value, over(this.#defaults, options))
   }
 
   async take<T = unknown>(key: string, options?: CallOptions): Promise<T | undefined> {
-    return this.#fit(key, await this.#parent.take<T>(this.#in(key), options))
+    return this.#fit(key, await this.#parent.take<T>(this.#keys.in(key), options))
   }
 
   async increment(key: string, options?: IncrementOptions): Promise<number> {
-    return this.#parent.increment(this.#in(key), over(this.#defaults, options))
+    return this.#parent.increment(this.#keys.in(key), over(this.#defaults, options))
   }
 
   async compareAndSet(
@@ -168,19 +167,19 @@ export class Namespace implements Cache {
     value: unknown,
     options?: SetOptions,
   ): Promise<boolean> {
-    return this.#parent.compareAndSet(this.#in(key), version, value, over(this.#defaults, options))
+    return this.#parent.compareAndSet(this.#keys.in(key), version, value, over(this.#defaults, options))
   }
 
   async delete(key: string, options?: CallOptions): Promise<boolean> {
-    return this.#parent.delete(this.#in(key), options)
+    return this.#parent.delete(this.#keys.in(key), options)
   }
 
   async deleteMany(keys: readonly string[], options?: CallOptions): Promise<boolean[]> {
-    return this.#parent.deleteMany(this.#allIn(keys), options)
+    return this.#parent.deleteMany(this.#keys.allIn(keys), options)
   }
 
   async invalidate(keys: string | readonly string[], options?: CallOptions): Promise<void> {
-    await this.#parent.invalidate(this.#allIn(typeof keys === 'string' ? [keys] : keys), options)
+    await this.#parent.invalidate(this.#keys.allIn(typeof keys === 'string' ? [keys] : keys), options)
   }
 
   async invalidateTags(tags: string | readonly string[], options?: CallOptions): Promise<void> {
@@ -188,7 +187,7 @@ export class Namespace implements Cache {
   }
 
   async deleteByPrefix(prefix: string, options?: CallOptions): Promise<void> {
-    await this.#parent.deleteByPrefix(this.#prefix + prefix, options)
+    await this.#parent.deleteByPrefix(this.#keys.prefixIn(prefix), options)
   }
 
   async clear(options?: CallOptions): Promise<void> {
@@ -196,20 +195,20 @@ export class Namespace implements Cache {
   }
 
   async touch(key: string, ttl: Duration | null, options?: CallOptions): Promise<boolean> {
-    return this.#parent.touch(this.#in(key), ttl, options)
+    return this.#parent.touch(this.#keys.in(key), ttl, options)
   }
 
   async expire(key: string, options?: CallOptions): Promise<boolean> {
-    return this.#parent.expire(this.#in(key), options)
+    return this.#parent.expire(this.#keys.in(key), options)
   }
 
   async *keys(options?: ScanOptions): AsyncGenerator<string> {
-    for await (const key of this.#parent.keys(this.#scan(options))) yield this.#out(key)
+    for await (const key of this.#parent.keys(this.#keys.scanIn(options))) yield this.#keys.out(key)
   }
 
   async *entries<T = unknown>(options?: ScanOptions): AsyncGenerator<Entry<T>> {
-    for await (const entry of this.#parent.entries<T>(this.#scan(options))) {
-      const key = this.#out(entry.key)
+    for await (const entry of this.#parent.entries<T>(this.#keys.scanIn(options))) {
+      const key = this.#keys.out(entry.key)
       const value = this.#fit(key, entry.value)
       if (value !== undefined) yield { ...entry, key, value }
     }
@@ -218,19 +217,18 @@ export class Namespace implements Cache {
   async withTransaction(tx: TransactionLike): Promise<TransactionCache> {
     const inner = await this.#parent.withTransaction(tx)
     return {
-      get: async <T>(key: string) => this.#fit(key, await inner.get<T>(this.#in(key))),
-      set: async (key, value, options) => inner.set(this.#in(key), value, over(this.#defaults, options)),
-      delete: async (key) => inner.delete(this.#in(key)),
-      invalidate: async (keys) => inner.invalidate(this.#allIn(typeof keys === 'string' ? [keys] : keys)),
+      get: async <T>(key: string) => this.#fit(key, await inner.get<T>(this.#keys.in(key))),
+      set: async (key, value, options) => inner.set(this.#keys.in(key), value, over(this.#defaults, options)),
+      delete: async (key) => inner.delete(this.#keys.in(key)),
+      invalidate: async (keys) =>
+        inner.invalidate(this.#keys.allIn(typeof keys === 'string' ? [keys] : keys)),
       invalidateTags: async (tags) => inner.invalidateTags(tags),
-      deleteByPrefix: async (prefix) => inner.deleteByPrefix(this.#prefix + prefix),
+      deleteByPrefix: async (prefix) => inner.deleteByPrefix(this.#keys.prefixIn(prefix)),
     }
   }
 
-  async watch(table: string, { keys = [], ...options }: WatchOptions): Promise<void> {
-    // Braces in the name are not columns.
-    const prefix = this.#prefix.replace(/[{}]/g, '$&$&')
-    await this.#parent.watch(table, { ...options, keys: keys.map((key) => prefix + key) })
+  async watch(table: string, options: WatchOptions): Promise<void> {
+    await this.#parent.watch(table, this.#keys.patternsIn(options))
   }
 
   unwatch(table: string): Promise<boolean> {
@@ -261,24 +259,6 @@ export class Namespace implements Cache {
   #fit<T>(key: string, value: T | undefined): T | undefined {
     return this.#shape === null ? value : (this.#shape.fit(this.#path + key, value) as T | undefined)
   }
-
-  // Checked by itself: with the prefix in front, an empty key would pass.
-  #in(key: string): string {
-    assertKey(key)
-    return this.#prefix + key
-  }
-
-  #allIn(keys: readonly string[]): string[] {
-    return keys.map((key) => this.#in(key))
-  }
-
-  #out(key: string): string {
-    return key.slice(this.#prefix.length)
-  }
-
-  #scan(options: ScanOptions = {}): ScanOptions {
-    return { ...checkObject(options), prefix: this.#prefix + (options.prefix ?? '') }
-  }
 }
 
 /** Options over defaults: undefined is left out. */
@@ -286,10 +266,11 @@ function over<Defaults extends object, Options extends object>(
   defaults: Defaults,
   options: Options | undefined,
 ): Defaults & Options {
+  const given: { readonly [NAMED]?: object } = checkObject(options === undefined ? {} : options)
   // Properties added to a spread object would take a microsecond each in Node 20.
-  const merged = Object.assign({}, defaults) as Record<string, unknown>
-  for (const [name, value] of Object.entries(checkObject(options ?? {})))
-    if (value !== undefined) merged[name] = value
+  const merged = Object.assign({}, defaults) as Record<string | symbol, unknown>
+  for (const [name, value] of Object.entries(given)) if (value !== undefined) merged[name] = value
+  merged[NAMED] = given[NAMED] ?? given
   return merged as Defaults & Options
 }
 

@@ -19,9 +19,11 @@ import type {
 } from './loader.ts'
 import { Namespace } from './namespace.ts'
 import {
-  checkEntries,
   type CacheOptions,
   type CallOptions,
+  checkCallOptions,
+  checkEntryOptions,
+  checkGetOptions,
   type GetOptions,
   type GetOrSetOptions,
   type IncrementOptions,
@@ -33,11 +35,11 @@ import {
   resolveLoadOptions,
   resolveOptions,
   resolveScanOptions,
-  resolveSetEntry,
   resolveWatchOptions,
 } from './options.ts'
 import { createNames } from './postgres/names.ts'
 import { type RunLoader, runMany, runOne } from './running-load.ts'
+import { checkEntries, resolveSetEntry } from './set-entries.ts'
 import type { StandardSchema } from './shape.ts'
 import { toStats } from './stats.ts'
 import { assertClient } from './transaction.ts'
@@ -69,22 +71,22 @@ export class NullCache implements Cache {
   async [Symbol.asyncDispose](): Promise<void> {}
 
   async get<T = unknown>(key: string, options?: GetOptions): Promise<T | undefined> {
-    this.#miss([key], options)
+    this.#miss([key], checkGetOptions(options))
     return undefined
   }
 
   async has(key: string, options?: GetOptions): Promise<boolean> {
-    this.#miss([key], options)
+    this.#miss([key], checkGetOptions(options))
     return false
   }
 
   async getMany<T = unknown>(keys: readonly string[], options?: GetOptions): Promise<(T | undefined)[]> {
-    this.#miss(keys, options)
+    this.#miss(keys, checkGetOptions(options))
     return keys.map(() => undefined)
   }
 
   async getEntry<T = unknown>(key: string, options?: CallOptions): Promise<Entry<T> | undefined> {
-    this.#miss([key], options)
+    this.#miss([key], checkCallOptions(options))
     return undefined
   }
 
@@ -99,6 +101,7 @@ export class NullCache implements Cache {
   }
 
   async setMany(entries: Iterable<SetEntry>, options?: SetOptions): Promise<void> {
+    checkEntryOptions(options)
     for (const entry of checkEntries(entries)) this.#encode(entry, options)
   }
 
@@ -117,6 +120,7 @@ export class NullCache implements Cache {
     loader: ManyLoader<R>,
     options?: GetOrSetOptions,
   ): Promise<LoadedMany<R>> {
+    assertKeys(keys)
     const distinct = [...new Set(keys)]
     const resolved = resolveLoadOptions(options, this.#options)
     const values = await this.#load(distinct, runMany(loader, resolved), options)
@@ -134,7 +138,7 @@ export class NullCache implements Cache {
   }
 
   async take<T = unknown>(key: string, options?: CallOptions): Promise<T | undefined> {
-    this.#miss([key], options)
+    this.#miss([key], checkCallOptions(options))
     return undefined
   }
 
@@ -269,14 +273,15 @@ export class NullCache implements Cache {
     }
   }
 
-  #miss(keys: readonly string[], options: CallOptions | undefined): void {
-    this.#check(keys, options)
-    for (const key of keys) this.#reporter.missed(key)
-  }
-
   #check(keys: readonly string[], options: CallOptions | undefined): void {
     assertKeys(keys)
+    checkCallOptions(options)?.signal?.throwIfAborted()
+  }
+
+  #miss(keys: readonly string[], options: CallOptions | undefined): void {
+    assertKeys(keys)
     options?.signal?.throwIfAborted()
+    for (const key of keys) this.#reporter.missed(key)
   }
 
   #encode(entry: SetEntry, options: SetOptions | undefined): void {

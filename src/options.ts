@@ -145,7 +145,12 @@ export function resolveOptions(options: CacheOptions = {}): ResolvedOptions {
   }
 }
 
-function resolvePool({ pool, connectionString }: Record<'pool' | 'connectionString', unknown>): PoolSource {
+function resolvePool({
+  pool,
+  connectionString,
+  sessionConnectionString,
+  notifications,
+}: Record<keyof CacheOptions, unknown>): PoolSource {
   // A client can be connected too, once.
   if (isPool(pool) && 'connectionParameters' in pool)
     throw new CacheError('invalid-option', 'Expected `pool` to be a pg.Pool, got a client', {
@@ -162,9 +167,22 @@ function resolvePool({ pool, connectionString }: Record<'pool' | 'connectionStri
       min,
     }
   }
-  if (connectionString === undefined) return { kind: 'given', pool }
-  const message = 'Expected either `connectionString` or a `pool` that knows its address, got both'
-  throw new CacheError('invalid-option', message, { option: 'connectionString' })
+  if (connectionString !== undefined) {
+    const message = 'Expected either `connectionString` or a `pool` that knows its address, got both'
+    throw new CacheError('invalid-option', message, { option: 'connectionString' })
+  }
+  const hasSession = resolveNotifications(notifications) === 'listen'
+  if (hasSession && sessionConnectionString === undefined) refuseUntold(pool)
+  return { kind: 'given', pool }
+}
+
+// The session connection would lead wherever the PG* environment variables do, and hear of nothing there.
+function refuseUntold({ options }: { readonly options?: unknown }): void {
+  if (typeof options === 'object' && options !== null) return
+  const message =
+    'Expected `pool` to have the `options` that it was made with, as a pg.Pool does, for the address of the session connection: ' +
+    "add them, give a `sessionConnectionString`, or set `notifications: 'poll'`"
+  throw new CacheError('invalid-option', message, { option: 'pool' })
 }
 
 function isPool(pool: unknown): pool is PoolLike {

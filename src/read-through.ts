@@ -6,7 +6,7 @@ import { assertKey, assertKeys } from './core/key.ts'
 import type { Loader, ManyLoader } from './loader.ts'
 import { type LoadResult, refreshWindow } from './load-flight.ts'
 import type { LocalEntry } from './memory/local-entry.ts'
-import { type GetOrSetOptions, resolveLoadOptions, type ResolvedLoadOptions } from './options.ts'
+import { type GetOrSetOptions, mayHit, resolveLoadOptions, type ResolvedLoadOptions } from './options.ts'
 import { type RunLoader, runMany, runOne } from './running-load.ts'
 import type { Parts } from './wiring.ts'
 
@@ -74,8 +74,7 @@ export class ReadThrough {
   }
 
   #hit(key: string, options: GetOrSetOptions | undefined): LocalEntry | undefined {
-    if (options?.fresh === true || options?.force === true || options?.local === false) return undefined
-    return this.#parts.local.hit(key)
+    return mayHit(options) ? this.#parts.local.hit(key) : undefined
   }
 
   // The deadline of a local entry may be that of the local cache: then the next read of the store decides.

@@ -48,7 +48,7 @@ export function runMany(loader: ManyLoader, options: ResolvedLoadOptions): RunLo
   }
 }
 
-function checkLoader(loader: unknown): void {
+export function checkLoader(loader: unknown): void {
   if (typeof loader !== 'function') throw invalid('loader', 'a function, before the options', loader)
 }
 

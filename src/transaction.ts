@@ -8,8 +8,9 @@ import { CacheError, isCacheError } from './core/errors.ts'
 import { assertKey, assertKeys, assertPrefix, assertTags } from './core/key.ts'
 import type { Reporter } from './events.ts'
 import type { Targets } from './memory/bypass.ts'
-import { type EntryOptions, type ResolvedOptions, resolveSetEntry } from './options.ts'
+import type { EntryOptions, ResolvedOptions } from './options.ts'
 import type { TransactionStore } from './postgres/transactions.ts'
+import { resolveSetEntry } from './set-entries.ts'
 import type { Sync } from './sync.ts'
 import { toEntryWrite } from './entry-write.ts'
 
@@ -94,7 +95,7 @@ export class Transaction implements TransactionCache {
   }
 
   async deleteByPrefix(prefix: string): Promise<void> {
-    assertPrefix(prefix, 'allowed')
+    assertPrefix(prefix)
     this.#follow(await this.#store.append([], [`k${prefix}`]), { ...NOTHING, keyPrefixes: [prefix] })
   }
 

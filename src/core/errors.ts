@@ -25,7 +25,7 @@
  * The schema:
  * - `permission-denied`: the role lacks a right; the message names the command that grants it.
  * - `schema-missing`: nothing is installed and `migrate` is false; run `postgres-cache migrate`.
- * - `schema-outdated`: a breaking migration waits; run `postgres-cache migrate`.
+ * - `schema-outdated`: a breaking migration waits, or the schema lacks a function of this release; run `postgres-cache migrate`.
  * - `schema-newer`: a newer release has migrated the schema incompatibly; upgrade this package.
  * - `settings-mismatch`: the schema was installed with another channel or durability; use the same everywhere.
  *

@@ -25,7 +25,7 @@ const BY_SQLSTATE: Readonly<Record<string, CacheErrorCode>> = {
   '3D000': 'invalid-option',
   '3F000': 'schema-missing',
   '42P01': 'schema-missing',
-  '42883': 'schema-missing',
+  '42883': 'schema-outdated',
   '25006': 'read-only',
   '57014': 'timeout',
   '57P01': 'unavailable',
@@ -41,6 +41,7 @@ const ADVICE: Partial<Record<CacheErrorCode, string>> = {
   'permission-denied':
     'the role lacks a right: run `npx postgres-cache migrate` as a role that may create schemas in this database, or give it the rights that `npx postgres-cache sql --roles` grants',
   'schema-missing': 'the schema is not installed here: run `npx postgres-cache migrate`',
+  'schema-outdated': 'the schema lacks a function of this release: run `npx postgres-cache migrate`',
   'read-only': 'the server is a standby or refuses writes: connect to the primary',
   locked: 'another transaction holds the row: retry, and keep transactions that write entries short',
   timeout: 'the statement took longer than `queryTimeout`; a write may have happened all the same',

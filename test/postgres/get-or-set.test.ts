@@ -289,6 +289,21 @@ describe('a loader that calls the cache', () => {
     expect(await cache.getOrSet('self', () => 'free again')).toBe('free again')
   })
 
+  it('for a key whose loader waits for it in the same process ends with the deadline of the loads', async () => {
+    const bothLoad = new Latch()
+    let loading = 0
+    const waitFor = (key: string): Promise<unknown> => {
+      if (++loading === 2) bothLoad.open()
+      return bothLoad.opened.then(() => cache.getOrSet(key, () => 1, { loadTimeout: '300ms' }))
+    }
+    const calls = await Promise.allSettled([
+      cache.getOrSet('one', () => waitFor('two'), { loadTimeout: '300ms' }),
+      cache.getOrSet('two', () => waitFor('one'), { loadTimeout: '300ms' }),
+    ])
+    const timedOut = { status: 'rejected', reason: expect.objectContaining({ code: 'load-timeout' }) }
+    expect(calls).toEqual([timedOut, timedOut])
+  })
+
   it('for other keys completes with a pool of one connection', async () => {
     await using narrow = new PostgresCache({ connectionString, pool: { max: 1 } })
     const nested = (key: string): Promise<string> =>

@@ -159,6 +159,18 @@ describe('wrong input', () => {
     expect((await transactionCount()) - before).toBeLessThan(10)
   })
 
+  it('is refused where the local cache has the answer, too, when it is neither true nor false', async () => {
+    await cache.set('held', 1)
+    await expect.poll(async () => [await cache.get('held'), cache.peek('held')]).toEqual([1, 1])
+    const refused = (option: string): object => ({ code: 'invalid-option', option })
+    expect(await failure(() => cache.get('held', { fresh: 'yes' as never }))).toMatchObject(refused('fresh'))
+    for (const option of ['fresh', 'force', 'local'])
+      expect(await failure(() => cache.getOrSet('held', () => 2, { [option]: 1 }))).toMatchObject(
+        refused(option),
+      )
+    expect(await cache.get('held', { fresh: false })).toBe(1)
+  })
+
   it('tells which key, option and rule it is about', async () => {
     expect(await failure(() => cache.set('k', 1, { ttl: 0 }))).toMatchObject({
       option: 'ttl',

@@ -164,6 +164,26 @@ describe('a schema of another release', () => {
   })
 })
 
+describe('a schema of an older release that is not to be migrated', () => {
+  it('serves what it can, and names the command where it lacks a function', async () => {
+    await PostgresCache.migrate(options, { to: 6 })
+    await using cache = new PostgresCache({ ...options, migrate: false })
+    await cache.set('a', 1)
+    expect(await cache.get('a', { fresh: true })).toBe(1)
+    const outdated = {
+      code: 'schema-outdated',
+      message: expect.stringMatching(/lacks a function .*npx postgres-cache migrate/),
+    }
+    await expect(cache.add('b', 1)).rejects.toMatchObject(outdated)
+    await expect(cache.increment('n')).rejects.toMatchObject(outdated)
+    await expect(cache.take('a')).rejects.toMatchObject(outdated)
+    await expect(cache.compareAndSet('b', undefined, 1)).rejects.toMatchObject(outdated)
+    expect(await PostgresCache.schemaVersion(options)).toBe(6)
+    await PostgresCache.migrate(options)
+    expect(await cache.increment('n')).toBe(1)
+  })
+})
+
 describe('what the schema was installed with', () => {
   it('must be what a client is configured with', async () => {
     await PostgresCache.migrate({ ...options, notifyChannel: 'mine', durability: 'logged' })

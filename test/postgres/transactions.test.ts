@@ -222,4 +222,15 @@ describe('outside of one', () => {
     await cached.invalidate('a')
     await client.query('commit')
   })
+
+  it('refuses to delete by an empty prefix, as the cache does', async () => {
+    await cache.set('kept', 1)
+    await client.query('begin')
+    for (const each of [cache, cache.namespace('n'), new NullCache()]) {
+      const cached = await each.withTransaction(client)
+      await expect(cached.deleteByPrefix('')).rejects.toMatchObject({ code: 'invalid-key' })
+    }
+    await client.query('commit')
+    expect(await fresh('kept')).toBe(1)
+  })
 })

@@ -199,6 +199,7 @@ make('postgres://localhost/app')
 
 // A real pg.Pool is the pool that is asked for.
 expectTypeOf<pg.Pool>().toExtend<PoolLike>()
+expectTypeOf<PoolLike>().toHaveProperty('options')
 
 // Options can be written down, and are not changed by us.
 const options: CacheOptions = { ttl: '5m' }

@@ -3,9 +3,9 @@ import {
   type SetEntry,
   resolveLoadOptions,
   resolveScanOptions,
-  resolveSetEntry,
   resolveSetOptions,
 } from '../../src/call-options.ts'
+import { resolveSetEntry } from '../../src/set-entries.ts'
 
 const loading = {
   revalidate: 'blocking',
@@ -143,6 +143,7 @@ describe('resolveLoadOptions', () => {
     ['nullTtl', { nullTtl: 0 }],
     ['refreshAhead', { refreshAhead: 1 }],
     ['jitter', { jitter: -0.1 }],
+    ['jitter', { jitter: 1 }],
     ['jitter', { jitter: Number.NaN }],
     ['localTtl', { localTtl: 0 }],
     ['localTtl', { localTtl: 5, local: false }],

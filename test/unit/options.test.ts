@@ -160,6 +160,21 @@ describe('resolveOptions', () => {
     expect(resolved.sessionConnectionString).toBe('postgres://direct/app')
   })
 
+  test('takes a pool that does not tell its address only where no session connection needs it', () => {
+    const told = { ...pool, options: { host: 'db' } }
+    expect(resolveOptions({ pool: told }).pool).toEqual({ kind: 'given', pool: told })
+    for (const notifications of ['poll', false] as const)
+      expect(resolveOptions({ pool, notifications }).pool).toEqual({ kind: 'given', pool })
+    for (const untold of [pool, { ...pool, options: undefined }, { ...pool, options: null }])
+      expect(() => resolveAny({ pool: untold })).toThrow(
+        expect.objectContaining({
+          code: 'invalid-option',
+          option: 'pool',
+          message: expect.stringContaining('sessionConnectionString'),
+        }),
+      )
+  })
+
   test('keeps the other pool bound when one is given', () => {
     expect(resolveOptions({ pool: { max: 9 } }).pool).toMatchObject({ max: 9, min: 0 })
     expect(resolveOptions({ local: { maxEntries: 9 } }).local).toMatchObject({
