@@ -129,7 +129,7 @@ describe('the application', () => {
     )
   })
 
-  it('needs all that it has', async () => {
+  it('needs all that it has', { timeout: 120_000 }, async () => {
     const database = await createEmpty()
     const { application, connectionString } = await setUp(database)
     const role = database.admin.escapeIdentifier(application)
