@@ -58,6 +58,10 @@ export class Load {
     return this.flights.some(({ isWanted }) => isWanted)
   }
 
+  get #hasCallers(): boolean {
+    return this.flights.some(({ hasCallers }) => hasCallers)
+  }
+
   /** Whether what is there makes the load unnecessary. */
   isSatisfiedBy({ freshMs }: Pick<StoredEntry, 'freshMs'>): boolean {
     if (this.purpose === 'force') return false
@@ -73,7 +77,7 @@ export class Load {
 
   /** A flight has lost its last caller. */
   abandoned(reason: unknown): void {
-    if (!this.#goesOn && !this.isWanted) this.#controller.abort(reason)
+    if (!this.#goesOn && !this.#hasCallers) this.#controller.abort(reason)
   }
 
   /** Fails whatever has not settled. */
@@ -93,7 +97,9 @@ export class LoadFlight {
   readonly result: Promise<LoadResult>
   /** Resolves once it is known what is stale. */
   readonly isRead: Promise<void>
-  /** Callers that wait for it; Infinity once one of them cannot give up. */
+  /** Who has neither an answer nor given up; Infinity once one of them cannot give up. */
+  callers = 0
+  /** Those of them that wait for its end, and not only to hear what is stale. */
   waiters = 0
   readonly #listener: LoadListener
   #standIn: StandIn = () => null
@@ -119,6 +125,10 @@ export class LoadFlight {
 
   get isWanted(): boolean {
     return !this.#isSettled && this.waiters > 0
+  }
+
+  get hasCallers(): boolean {
+    return !this.#isSettled && this.callers > 0
   }
 
   stale(): LoadResult | null {

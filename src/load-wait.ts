@@ -10,6 +10,7 @@ export type Patience = Pick<ResolvedLoadOptions, 'signal' | 'revalidate' | 'soft
 export function waitFor(flight: LoadFlight, patience: Patience): Promise<LoadResult> {
   const { signal, revalidate, softTimeoutMs, timeoutMs } = patience
   if (signal === undefined && revalidate === 'blocking' && softTimeoutMs === null && timeoutMs === null) {
+    flight.callers = Infinity
     flight.waiters = Infinity
     return flight.result
   }
@@ -22,7 +23,7 @@ class Wait {
   readonly #signal: AbortSignal | undefined
   readonly #timers: NodeJS.Timeout[] = []
   #isOver = false
-  /** Whether the flight counts on this caller. */
+  /** Whether it waits for the end of the flight, and not only to hear what is stale. */
   #isWaiting = false
   #resolve!: (result: LoadResult) => void
   #reject!: (error: unknown) => void
@@ -34,6 +35,7 @@ class Wait {
       this.#resolve = resolve
       this.#reject = reject
     })
+    flight.callers++
     if (revalidate === 'background') void this.#takeStale().then(() => this.#join())
     else this.#join()
     if (softTimeoutMs !== null) this.#after(softTimeoutMs, () => this.#takeStale())
@@ -78,7 +80,7 @@ class Wait {
   readonly #giveUp = (): void => {
     const reason: unknown = this.#signal?.reason
     this.#end(() => this.#reject(reason))
-    if (this.#flight.waiters === 0) this.#flight.abandon(reason)
+    if (this.#flight.callers === 0) this.#flight.abandon(reason)
   }
 
   #end(settle: () => void): void {
@@ -86,6 +88,7 @@ class Wait {
     this.#isOver = true
     for (const timer of this.#timers) clearTimeout(timer)
     this.#signal?.removeEventListener('abort', this.#giveUp)
+    this.#flight.callers--
     if (this.#isWaiting) this.#flight.waiters--
     settle()
   }
