@@ -232,6 +232,11 @@ export function resolveLoadOptions(
   }
 }
 
+/** The ttl of a loaded value whose loader sets none; null: for ever. */
+export function loadedTtl({ ttlMs, nullTtlMs }: ResolvedLoadOptions, value: unknown): number | null {
+  return value === null && nullTtlMs !== undefined ? nullTtlMs : ttlMs
+}
+
 function resolveLocalTtl({ local, localTtl }: GetOrSetOptions = {}): number {
   if (local === false && localTtl !== undefined)
     throw invalid('localTtl', 'left out with `local: false`', localTtl)

@@ -2,7 +2,7 @@
 
 import type { StoredEntry } from './core/entry.ts'
 import { CacheError } from './core/errors.ts'
-import type { ResolvedLoadOptions } from './options.ts'
+import { loadedTtl, type ResolvedLoadOptions } from './options.ts'
 import type { RunLoader } from './running-load.ts'
 
 export interface LoadResult {
@@ -62,10 +62,9 @@ export class Load {
     return this.flights.some(({ hasCallers }) => hasCallers)
   }
 
-  /** Whether what is there makes the load unnecessary. */
-  isSatisfiedBy({ freshMs }: Pick<StoredEntry, 'freshMs'>): boolean {
-    if (this.purpose === 'force') return false
-    return freshMs > (this.purpose === 'refresh' ? refreshWindow(this.options) : 0)
+  /** Whether a value that is there makes the load unnecessary. One by force asks for none. */
+  isSatisfiedBy({ freshMs }: Pick<StoredEntry, 'freshMs'>, value: unknown): boolean {
+    return freshMs > (this.purpose === 'refresh' ? refreshWindow(this.options, value) : 0)
   }
 
   /** Whoever gives up from now on, it is finished. */
@@ -87,8 +86,9 @@ export class Load {
 }
 
 /** How long before the end of its ttl a value may be loaded again. */
-export function refreshWindow({ ttlMs, refreshAhead }: ResolvedLoadOptions): number {
-  return ttlMs === null ? 0 : ttlMs * refreshAhead
+export function refreshWindow(options: ResolvedLoadOptions, value: unknown): number {
+  const ttlMs = loadedTtl(options, value)
+  return ttlMs === null ? 0 : ttlMs * options.refreshAhead
 }
 
 export class LoadFlight {

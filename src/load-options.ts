@@ -42,7 +42,9 @@ export interface LoadOptions {
   readonly nullTtl?: Duration | null | undefined
   /**
    * From 0 to 1: in this last part of its ttl a value may be loaded again behind an answer, the likelier the nearer the
-   * end, once in the cluster. 0.2 of 5 minutes is the last minute. Counts from the ttl of the call. 0: not at all.
+   * end, once in the cluster. 0.2 of 5 minutes is the last minute. Counts from the ttl of the call, of `null` from
+   * `nullTtl`. A ttl that a loader sets is not known to later calls: where it is shorter than this part of theirs, nearly
+   * every answer loads again. 0: not at all.
    * @unit part of the ttl
    * @default 0
    */

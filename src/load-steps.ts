@@ -7,6 +7,7 @@
 //   release   the locks, after the fills were answered
 
 import type { Clock } from './core/clock.ts'
+import { isFresh } from './core/entry.ts'
 import { isCacheError } from './core/errors.ts'
 import type { Reporter } from './events.ts'
 import type { Load, LoadFlight, LoadResult } from './load-flight.ts'
@@ -272,11 +273,12 @@ export class LoadSteps {
     flight.settle(stale)
   }
 
-  /** A fresh entry ends the flight. Null: it did. */
+  /** A fresh entry ends the flight, if it is enough. Null: it did. */
   #settleIfFresh(flight: LoadFlight, token: Token, read: StoredRead): Missed | null {
     const { world, snapshot, entry } = read
-    if (entry !== null && flight.load.isSatisfiedBy(entry)) {
-      const found = this.#options.store.settle(token, { world, snapshot, entry }, flight.load.options)
+    const { load } = flight
+    if (entry !== null && isFresh(entry) && load.purpose !== 'force') {
+      const found = this.#options.store.settle(token, { world, snapshot, entry }, load)
       if (found !== null) {
         flight.settle(found)
         return null

@@ -5,7 +5,7 @@ import type { Clock } from './core/clock.ts'
 import type { StoredEntry } from './core/entry.ts'
 import { isCacheError } from './core/errors.ts'
 import type { Reporter } from './events.ts'
-import type { LoadResult } from './load-flight.ts'
+import type { Load, LoadResult } from './load-flight.ts'
 import type { LocalView } from './memory/coherence.ts'
 import type { Token } from './memory/tokens.ts'
 import type { ValueMode } from './memory/value-modes.ts'
@@ -43,15 +43,11 @@ export class LoadStore {
     this.#options = options
   }
 
-  /** What was read, let into the local cache; null, and the token stays open, where it cannot be decoded. */
-  settle(
-    token: Token,
-    read: StoredRead & { readonly entry: StoredEntry },
-    options: ResolvedLoadOptions,
-  ): LoadResult | null {
+  /** What was read, let into the local cache; null, and the token stays open, where it cannot be decoded or is not enough. */
+  settle(token: Token, read: StoredRead & { readonly entry: StoredEntry }, load: Load): LoadResult | null {
     const found = this.#decode(read.entry)
-    if (found === null) return null
-    this.#options.reader.settle(token, read, this.#localTtl(options))
+    if (found === null || !load.isSatisfiedBy(read.entry, found.value)) return null
+    this.#options.reader.settle(token, read, this.#localTtl(load.options))
     return { value: found.value, origin: 'store', freshMs: read.entry.freshMs }
   }
 
