@@ -102,7 +102,9 @@ export class LoadFlight {
   /** Those of them that wait for its end, and not only to hear what is stale. */
   waiters = 0
   readonly #listener: LoadListener
-  #standIn: StandIn = () => null
+  #held: StandIn = () => null
+  /** Null: the store has not answered. */
+  #standIn: StandIn | null = null
   #isSettled = false
   #resolve!: (result: LoadResult) => void
   #reject!: (error: unknown) => void
@@ -131,8 +133,15 @@ export class LoadFlight {
     return !this.#isSettled && this.callers > 0
   }
 
-  stale(): LoadResult | null {
-    return this.#standIn()
+  /** What may be served in its place. `heldToo`: before the store has answered, what the local cache holds. */
+  stale(heldToo: boolean): LoadResult | null {
+    if (this.#standIn !== null) return this.#standIn()
+    return heldToo ? this.#held() : null
+  }
+
+  /** What the local cache holds of it. */
+  hold(held: StandIn): void {
+    this.#held = held
   }
 
   offer(standIn: StandIn): void {

@@ -12,14 +12,14 @@ export interface LoadOptions {
    */
   readonly revalidate?: 'blocking' | 'background' | undefined
   /**
-   * How long a call waits for a load before it serves a stale value within its grace; the load goes on. null: until the
-   * load has ended. Needs a `grace`.
+   * How long a call waits before it serves a stale value within its grace; the load goes on. Where the store has not
+   * answered by then, the local cache may have one. null: until the load has ended. Needs a `grace`.
    * @default null
    */
   readonly softTimeout?: Duration | null | undefined
   /**
-   * How long a call waits at all: then it serves a stale value within its grace, or rejects with `wait-timeout`. The load
-   * goes on for others. null: until the load has ended.
+   * How long a call waits at all, connecting included: then it serves a stale value within its grace, as with
+   * `softTimeout`, or rejects with `wait-timeout`. The load goes on for others. null: until the load has ended.
    * @default null
    */
   readonly timeout?: Duration | null | undefined

@@ -1,4 +1,5 @@
 // A load, step by step
+//   connect   where that has not been done yet
 //   read      the batched read; fresh entries end it here, and stale ones while a failed load is not to be tried again yet
 //   claim     the locks, then in a later statement a read that proves the misses and gives the tokens
 //   wait      another process loads a key: sleep until it is done, look again, and after lockTimeout go on without the lock
@@ -6,6 +7,7 @@
 //   fill      stores each value unless something that the loader could not see has happened to its key or tags
 //   release   the locks, after the fills were answered
 
+import type { Connection } from './connection.ts'
 import type { Clock } from './core/clock.ts'
 import { isFresh } from './core/entry.ts'
 import { isCacheError } from './core/errors.ts'
@@ -28,7 +30,7 @@ export interface LoadStepsOptions {
   readonly reader: Reader
   readonly local: LocalView
   readonly store: LoadStore
-  readonly locks: () => LoadLocks
+  readonly connection: Pick<Connection, 'isReady' | 'readyIfPossible' | 'locks'>
   readonly failures: FailedLoads
   readonly reporter: Reporter
   readonly timing: Timing
@@ -65,8 +67,11 @@ export class LoadSteps {
 
   /** Settles every flight of the load. */
   async take(load: Load): Promise<void> {
-    const { local, reader, reporter } = this.#options
+    const { local, reader, reporter, store, connection } = this.#options
     const { flights } = load
+    if (load.purpose === 'miss') for (const flight of flights) flight.hold(() => store.lastKnown(flight.key))
+    if (!connection.isReady) await connection.readyIfPossible()
+    load.signal.throwIfAborted()
     const tokens = flights.map(({ key }) => local.open(key))
     let reads: readonly StoredRead[]
     try {
@@ -129,7 +134,7 @@ export class LoadSteps {
 
   async #loadOnce(load: Load, misses: readonly Missed[]): Promise<void> {
     if (misses.length === 0) return
-    const locks = this.#options.locks()
+    const { locks } = this.#options.connection
     const giveUpAt = this.#options.clock.monotonic() + this.#options.lockTimeoutMs
     const claimed = await this.#claim(locks, misses)
     await Promise.all([

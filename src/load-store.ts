@@ -81,11 +81,12 @@ export class LoadStore {
     return found === null ? null : { value: found.value, origin: 'stale' }
   }
 
-  /** While the store is gone: what the local cache last knew, if it was stored with a grace. */
+  /** While the store does not answer: what the local cache last knew, if it was stored with a grace. */
   lastKnown(key: string): LoadResult | null {
     const { local, mode } = this.#options
     const entry = local.lastKnown(key)
-    return entry?.graced === true ? { value: mode.fromLocal(entry), origin: 'stale' } : null
+    const found = entry?.graced === true ? this.#attempt(() => mode.fromLocal(entry)) : null
+    return found && { value: found.value, origin: 'stale' }
   }
 
   /** What the loader is told. */
@@ -111,10 +112,14 @@ export class LoadStore {
     return Math.min(localTtlMs, this.#options.localTtlMs)
   }
 
-  /** What cannot be decoded here is a miss and an event. */
   #decode(entry: StoredEntry): { readonly value: unknown } | null {
+    return this.#attempt(() => decodeStored(this.#options.values, entry))
+  }
+
+  /** What cannot be decoded here is a miss and an event. */
+  #attempt(decode: () => unknown): { readonly value: unknown } | null {
     try {
-      return { value: decodeStored(this.#options.values, entry) }
+      return { value: decode() }
     } catch (error) {
       if (!isCacheError(error)) throw error
       this.#options.reporter.report('error', { error, operation: 'decode' })

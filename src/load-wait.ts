@@ -5,7 +5,10 @@ import { CacheError } from './core/errors.ts'
 import type { LoadFlight, LoadResult } from './load-flight.ts'
 import type { ResolvedLoadOptions } from './options.ts'
 
-export type Patience = Pick<ResolvedLoadOptions, 'signal' | 'revalidate' | 'softTimeoutMs' | 'timeoutMs'>
+export type Patience = Pick<
+  ResolvedLoadOptions,
+  'signal' | 'revalidate' | 'softTimeoutMs' | 'timeoutMs' | 'fresh' | 'localTtlMs'
+>
 
 export function waitFor(flight: LoadFlight, patience: Patience): Promise<LoadResult> {
   const { signal, revalidate, softTimeoutMs, timeoutMs } = patience
@@ -21,6 +24,8 @@ class Wait {
   readonly result: Promise<LoadResult>
   readonly #flight: LoadFlight
   readonly #signal: AbortSignal | undefined
+  /** Whether the local cache may answer. */
+  readonly #takesHeld: boolean
   readonly #timers: NodeJS.Timeout[] = []
   #isOver = false
   /** Whether it waits for the end of the flight, and not only to hear what is stale. */
@@ -28,9 +33,13 @@ class Wait {
   #resolve!: (result: LoadResult) => void
   #reject!: (error: unknown) => void
 
-  constructor(flight: LoadFlight, { signal, revalidate, softTimeoutMs, timeoutMs }: Patience) {
+  constructor(
+    flight: LoadFlight,
+    { signal, revalidate, softTimeoutMs, timeoutMs, fresh, localTtlMs }: Patience,
+  ) {
     this.#flight = flight
     this.#signal = signal
+    this.#takesHeld = !fresh && localTtlMs > 0
     this.result = new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
@@ -38,7 +47,7 @@ class Wait {
     flight.callers++
     if (revalidate === 'background') void this.#takeStale().then(() => this.#join())
     else this.#join()
-    if (softTimeoutMs !== null) this.#after(softTimeoutMs, () => this.#takeStale())
+    if (softTimeoutMs !== null) this.#after(softTimeoutMs, () => this.#softTimeOut())
     if (timeoutMs !== null) this.#after(timeoutMs, () => this.#timeOut(timeoutMs))
     if (signal?.aborted === true) this.#giveUp()
     else signal?.addEventListener('abort', this.#giveUp, { once: true })
@@ -57,19 +66,24 @@ class Wait {
 
   async #takeStale(): Promise<void> {
     await this.#flight.isRead
-    this.#serveStale()
+    this.#serveStale(false)
+  }
+
+  async #softTimeOut(): Promise<void> {
+    this.#serveStale(this.#takesHeld)
+    if (!this.#isOver) await this.#takeStale()
   }
 
   /** The load goes on behind what is served. */
-  #serveStale(): void {
-    const stale = this.#isOver ? null : this.#flight.stale()
+  #serveStale(heldToo: boolean): void {
+    const stale = this.#isOver ? null : this.#flight.stale(heldToo)
     if (stale === null) return
     this.#flight.load.goOn()
     this.#end(() => this.#resolve(stale))
   }
 
   #timeOut(ms: number): void {
-    this.#serveStale()
+    this.#serveStale(this.#takesHeld)
     if (this.#isOver) return
     this.#flight.load.goOn()
     const { key } = this.#flight

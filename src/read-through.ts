@@ -108,13 +108,7 @@ export class ReadThrough {
   }
 
   async #loadAll(keys: readonly string[], run: RunLoader, options: ResolvedLoadOptions): Promise<unknown[]> {
-    // Without a server the load goes on without the store.
-    await this.#answers.tolerate(
-      'connect',
-      options,
-      async () => {},
-      () => {},
-    )
+    options.signal?.throwIfAborted()
     const results = await this.#parts.loads.get(keys, run, options)
     const answers = results.map(({ value, freshMs: leftMs = Infinity }, i): Answer => ({
       key: keys[i] as string,

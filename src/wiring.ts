@@ -150,7 +150,7 @@ export function wire(options: ResolvedOptions, clock: Clock): Parts {
     local,
     store: loadStore,
     failures: new FailedLoads(clock),
-    locks: () => connection.locks,
+    connection,
     reporter,
     timing,
     background,
