@@ -2,15 +2,9 @@
 
 import type { StoredEntry } from './core/entry.ts'
 import { CacheError } from './core/errors.ts'
+import type { LoadResult } from './load-result.ts'
 import { loadedTtl, type ResolvedLoadOptions } from './options.ts'
 import type { RunLoader } from './running-load.ts'
-
-export interface LoadResult {
-  readonly value: unknown
-  readonly origin: 'store' | 'loader' | 'stale'
-  /** For how long it was still fresh, where it came from the store. */
-  readonly freshMs?: number
-}
 
 /** `miss`: nothing fresh is there. `force`: whatever is there. `refresh`: what is there will soon not be fresh. */
 export type LoadPurpose = 'miss' | 'force' | 'refresh'

@@ -12,7 +12,8 @@ import type { Clock } from './core/clock.ts'
 import { isFresh } from './core/entry.ts'
 import { isCacheError } from './core/errors.ts'
 import type { Reporter } from './events.ts'
-import type { Load, LoadFlight, LoadResult } from './load-flight.ts'
+import type { Load, LoadFlight } from './load-flight.ts'
+import type { LoadResult } from './load-result.ts'
 import type { LoadStore, Miss } from './load-store.ts'
 import type { Background } from './memory/background.ts'
 import type { LocalView } from './memory/coherence.ts'
@@ -236,9 +237,9 @@ export class LoadSteps {
     const fill = async ({ flight, miss }: Pending, one: Loaded): Promise<void> => {
       failures.succeeded(flight.key)
       try {
-        const stored = await store.fill(miss, one, options)
+        const { stored, result } = await store.fill(miss, one, options)
         reporter.report('loaded', { key: flight.key, ms: clock.monotonic() - started, stored })
-        flight.settle({ value: one.value, origin: 'loader' })
+        flight.settle(result)
       } catch (error) {
         flight.fail(error)
       }

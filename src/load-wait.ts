@@ -2,7 +2,8 @@
 // was aborted.
 
 import { CacheError } from './core/errors.ts'
-import type { LoadFlight, LoadResult } from './load-flight.ts'
+import type { LoadFlight } from './load-flight.ts'
+import type { LoadResult } from './load-result.ts'
 import type { ResolvedLoadOptions } from './options.ts'
 
 export type Patience = Pick<

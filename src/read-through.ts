@@ -4,7 +4,8 @@ import type { Answers } from './answers.ts'
 import { isDueEarly } from './core/early-refresh.ts'
 import { assertKey, assertKeys } from './core/key.ts'
 import type { Loader, ManyLoader } from './loader.ts'
-import { type LoadResult, refreshWindow } from './load-flight.ts'
+import { refreshWindow } from './load-flight.ts'
+import type { LoadResult } from './load-result.ts'
 import type { LocalEntry } from './memory/local-entry.ts'
 import { type GetOrSetOptions, resolveLoadOptions, type ResolvedLoadOptions } from './options.ts'
 import { type RunLoader, runMany, runOne } from './running-load.ts'
@@ -119,9 +120,10 @@ export class ReadThrough {
     return results.map((result, i) => this.#report(keys[i] as string, result))
   }
 
-  #report(key: string, { value, origin }: LoadResult): unknown {
+  #report(key: string, result: LoadResult): unknown {
+    const { origin } = result
     if (origin === 'loader') this.#parts.reporter.missed(key)
     else this.#parts.reporter.hit(key, origin)
-    return value
+    return result.take()
   }
 }
