@@ -66,7 +66,8 @@ export interface CacheOptions extends LoadOptions {
    */
   readonly maxStaleness?: Duration | undefined
   /**
-   * Deadline of a loader: then its signal is aborted and the call rejects with `load-timeout`.
+   * Deadline of a loader: then its signal is aborted and the call rejects with `load-timeout`. Calls can only shorten
+   * it. What takes longer than that of the process that sweeps may not be stored: let it be the same in all.
    * @default '30s'
    */
   readonly loadTimeout?: Duration | undefined
@@ -187,7 +188,9 @@ export interface LocalOptions {
   readonly maxBytes?: number | undefined
   /**
    * What a hit hands out: `'clone'` a value of the caller's own, decoded per hit; `'freeze'` one deep-frozen value that
-   * all callers share; `'share'` one shared value that no caller may change.
+   * all callers share; `'share'` one shared value that no caller may change. With `'clone'`, callers that share a load get
+   * values of their own, too: one of them what the loader returned, as it is, the others what was encoded for the store.
+   * What is not stored they share.
    * @default 'clone'
    */
   readonly values?: 'clone' | 'freeze' | 'share' | undefined

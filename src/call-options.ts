@@ -53,7 +53,7 @@ export type SetEntry<T = unknown> =
 export type GetOrSetOptions = ReadThroughOptions & LocalChoice & StaleChoice
 
 export interface ReadThroughOptions extends EntryOptions, LoadOptions, GetOptions {
-  /** Deadline of this loader. @default the option `loadTimeout` of the cache */
+  /** Deadline of this loader, at most that of the cache. @default the option `loadTimeout` of the cache */
   readonly loadTimeout?: Duration | undefined
   /** Loads now, whatever is stored; a failure then rejects, and what was stored stays. @default false */
   readonly force?: boolean | undefined
@@ -221,15 +221,29 @@ export function resolveLoadOptions(
     nullTtlMs: loading.nullTtlMs,
     refreshAhead: loading.refreshAhead,
     jitter: loading.jitter,
-    loadTimeoutMs:
-      options?.loadTimeout === undefined
-        ? defaults.loadTimeoutMs
-        : parseTimeout(options.loadTimeout, 'loadTimeout'),
+    loadTimeoutMs: resolveLoadTimeout(options, defaults),
     fresh: resolveFlag(options?.fresh, 'fresh', false),
     force: resolveFlag(options?.force, 'force', false),
     localTtlMs: resolveLocalTtl(options),
     signal: options?.signal,
   }
+}
+
+/** The ttl of a loaded value whose loader sets none; null: for ever. */
+export function loadedTtl({ ttlMs, nullTtlMs }: ResolvedLoadOptions, value: unknown): number | null {
+  return value === null && nullTtlMs !== undefined ? nullTtlMs : ttlMs
+}
+
+// Lease rows and the load fence count with that of the cache: a longer load could be done twice, and its value be refused.
+function resolveLoadTimeout(
+  { loadTimeout }: GetOrSetOptions = {},
+  { loadTimeoutMs }: Pick<CallDefaults, 'loadTimeoutMs'>,
+): number {
+  if (loadTimeout === undefined) return loadTimeoutMs
+  const ms = parseTimeout(loadTimeout, 'loadTimeout')
+  if (ms <= loadTimeoutMs) return ms
+  const rule = `at most that of the cache, ${loadTimeoutMs} ms (a call can only shorten it: raise the cache's \`loadTimeout\`)`
+  throw invalid('loadTimeout', rule, loadTimeout)
 }
 
 function resolveLocalTtl({ local, localTtl }: GetOrSetOptions = {}): number {

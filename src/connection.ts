@@ -121,6 +121,16 @@ export class Connection {
     await this.#connecting
   }
 
+  /** As ready, and what will pass is an event: a load goes on without the store. */
+  async readyIfPossible(): Promise<void> {
+    try {
+      await this.ready()
+    } catch (error) {
+      if (!Connection.isPassing(error)) throw error
+      this.#parts.reporter.report('error', { error, operation: 'connect' })
+    }
+  }
+
   /** As ready, and rejects when the session cannot be had, either. */
   async connect(): Promise<void> {
     await this.ready()

@@ -2,15 +2,9 @@
 
 import type { StoredEntry } from './core/entry.ts'
 import { CacheError } from './core/errors.ts'
-import type { ResolvedLoadOptions } from './options.ts'
+import type { LoadResult } from './load-result.ts'
+import { loadedTtl, type ResolvedLoadOptions } from './options.ts'
 import type { RunLoader } from './running-load.ts'
-
-export interface LoadResult {
-  readonly value: unknown
-  readonly origin: 'store' | 'loader' | 'stale'
-  /** For how long it was still fresh, where it came from the store. */
-  readonly freshMs?: number
-}
 
 /** `miss`: nothing fresh is there. `force`: whatever is there. `refresh`: what is there will soon not be fresh. */
 export type LoadPurpose = 'miss' | 'force' | 'refresh'
@@ -58,10 +52,13 @@ export class Load {
     return this.flights.some(({ isWanted }) => isWanted)
   }
 
-  /** Whether what is there makes the load unnecessary. */
-  isSatisfiedBy({ freshMs }: Pick<StoredEntry, 'freshMs'>): boolean {
-    if (this.purpose === 'force') return false
-    return freshMs > (this.purpose === 'refresh' ? refreshWindow(this.options) : 0)
+  get #hasCallers(): boolean {
+    return this.flights.some(({ hasCallers }) => hasCallers)
+  }
+
+  /** Whether a value that is there makes the load unnecessary. One by force asks for none. */
+  isSatisfiedBy({ freshMs }: Pick<StoredEntry, 'freshMs'>, value: unknown): boolean {
+    return freshMs > (this.purpose === 'refresh' ? refreshWindow(this.options, value) : 0)
   }
 
   /** Whoever gives up from now on, it is finished. */
@@ -73,7 +70,7 @@ export class Load {
 
   /** A flight has lost its last caller. */
   abandoned(reason: unknown): void {
-    if (!this.#goesOn && !this.isWanted) this.#controller.abort(reason)
+    if (!this.#goesOn && !this.#hasCallers) this.#controller.abort(reason)
   }
 
   /** Fails whatever has not settled. */
@@ -83,8 +80,9 @@ export class Load {
 }
 
 /** How long before the end of its ttl a value may be loaded again. */
-export function refreshWindow({ ttlMs, refreshAhead }: ResolvedLoadOptions): number {
-  return ttlMs === null ? 0 : ttlMs * refreshAhead
+export function refreshWindow(options: ResolvedLoadOptions, value: unknown): number {
+  const ttlMs = loadedTtl(options, value)
+  return ttlMs === null ? 0 : ttlMs * options.refreshAhead
 }
 
 export class LoadFlight {
@@ -93,10 +91,14 @@ export class LoadFlight {
   readonly result: Promise<LoadResult>
   /** Resolves once it is known what is stale. */
   readonly isRead: Promise<void>
-  /** Callers that wait for it; Infinity once one of them cannot give up. */
+  /** Who has neither an answer nor given up; Infinity once one of them cannot give up. */
+  callers = 0
+  /** Those of them that wait for its end, and not only to hear what is stale. */
   waiters = 0
   readonly #listener: LoadListener
-  #standIn: StandIn = () => null
+  #held: StandIn = () => null
+  /** Null: the store has not answered. */
+  #standIn: StandIn | null = null
   #isSettled = false
   #resolve!: (result: LoadResult) => void
   #reject!: (error: unknown) => void
@@ -121,8 +123,19 @@ export class LoadFlight {
     return !this.#isSettled && this.waiters > 0
   }
 
-  stale(): LoadResult | null {
-    return this.#standIn()
+  get hasCallers(): boolean {
+    return !this.#isSettled && this.callers > 0
+  }
+
+  /** What may be served in its place. `heldToo`: before the store has answered, what the local cache holds. */
+  stale(heldToo: boolean): LoadResult | null {
+    if (this.#standIn !== null) return this.#standIn()
+    return heldToo ? this.#held() : null
+  }
+
+  /** What the local cache holds of it. */
+  hold(held: StandIn): void {
+    this.#held = held
   }
 
   offer(standIn: StandIn): void {

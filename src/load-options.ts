@@ -12,14 +12,14 @@ export interface LoadOptions {
    */
   readonly revalidate?: 'blocking' | 'background' | undefined
   /**
-   * How long a call waits for a load before it serves a stale value within its grace; the load goes on. null: until the
-   * load has ended. Needs a `grace`.
+   * How long a call waits before it serves a stale value within its grace; the load goes on. Where the store has not
+   * answered by then, the local cache may have one. null: until the load has ended. Needs a `grace`.
    * @default null
    */
   readonly softTimeout?: Duration | null | undefined
   /**
-   * How long a call waits at all: then it serves a stale value within its grace, or rejects with `wait-timeout`. The load
-   * goes on for others. null: until the load has ended.
+   * How long a call waits at all, connecting included: then it serves a stale value within its grace, as with
+   * `softTimeout`, or rejects with `wait-timeout`. The load goes on for others. null: until the load has ended.
    * @default null
    */
   readonly timeout?: Duration | null | undefined
@@ -42,7 +42,9 @@ export interface LoadOptions {
   readonly nullTtl?: Duration | null | undefined
   /**
    * From 0 to below 1: in this last part of its ttl a value may be loaded again behind an answer, the likelier the nearer
-   * the end, once in the cluster. 0.2 of 5 minutes is the last minute. Counts from the ttl of the call. 0: not at all.
+   * the end, once in the cluster. 0.2 of 5 minutes is the last minute. Counts from the ttl of the call, of `null` from
+   * `nullTtl`. A ttl that a loader sets is not known to later calls: where it is shorter than this part of theirs, nearly
+   * every answer loads again. 0: not at all.
    * @unit part of the ttl
    * @default 0
    */

@@ -1,4 +1,5 @@
 // A load, step by step
+//   connect   where that has not been done yet
 //   read      the batched read; fresh entries end it here, and stale ones while a failed load is not to be tried again yet
 //   claim     the locks, then in a later statement a read that proves the misses and gives the tokens
 //   wait      another process loads a key: sleep until it is done, look again, and after lockTimeout go on without the lock
@@ -6,10 +7,13 @@
 //   fill      stores each value unless something that the loader could not see has happened to its key or tags
 //   release   the locks, after the fills were answered
 
+import type { Connection } from './connection.ts'
 import type { Clock } from './core/clock.ts'
+import { isFresh } from './core/entry.ts'
 import { isCacheError } from './core/errors.ts'
 import type { Reporter } from './events.ts'
-import type { Load, LoadFlight, LoadResult } from './load-flight.ts'
+import type { Load, LoadFlight } from './load-flight.ts'
+import type { LoadResult } from './load-result.ts'
 import type { LoadStore, Miss } from './load-store.ts'
 import type { Background } from './memory/background.ts'
 import type { LocalView } from './memory/coherence.ts'
@@ -27,7 +31,7 @@ export interface LoadStepsOptions {
   readonly reader: Reader
   readonly local: LocalView
   readonly store: LoadStore
-  readonly locks: () => LoadLocks
+  readonly connection: Pick<Connection, 'isReady' | 'readyIfPossible' | 'locks'>
   readonly failures: FailedLoads
   readonly reporter: Reporter
   readonly timing: Timing
@@ -64,8 +68,11 @@ export class LoadSteps {
 
   /** Settles every flight of the load. */
   async take(load: Load): Promise<void> {
-    const { local, reader, reporter } = this.#options
+    const { local, reader, reporter, store, connection } = this.#options
     const { flights } = load
+    if (load.purpose === 'miss') for (const flight of flights) flight.hold(() => store.lastKnown(flight.key))
+    if (!connection.isReady) await connection.readyIfPossible()
+    load.signal.throwIfAborted()
     const tokens = flights.map(({ key }) => local.open(key))
     let reads: readonly StoredRead[]
     try {
@@ -128,7 +135,7 @@ export class LoadSteps {
 
   async #loadOnce(load: Load, misses: readonly Missed[]): Promise<void> {
     if (misses.length === 0) return
-    const locks = this.#options.locks()
+    const { locks } = this.#options.connection
     const giveUpAt = this.#options.clock.monotonic() + this.#options.lockTimeoutMs
     const claimed = await this.#claim(locks, misses)
     await Promise.all([
@@ -230,9 +237,9 @@ export class LoadSteps {
     const fill = async ({ flight, miss }: Pending, one: Loaded): Promise<void> => {
       failures.succeeded(flight.key)
       try {
-        const stored = await store.fill(miss, one, options)
+        const { stored, result } = await store.fill(miss, one, options)
         reporter.report('loaded', { key: flight.key, ms: clock.monotonic() - started, stored })
-        flight.settle({ value: one.value, origin: 'loader' })
+        flight.settle(result)
       } catch (error) {
         flight.fail(error)
       }
@@ -272,11 +279,12 @@ export class LoadSteps {
     flight.settle(stale)
   }
 
-  /** A fresh entry ends the flight. Null: it did. */
+  /** A fresh entry ends the flight, if it is enough. Null: it did. */
   #settleIfFresh(flight: LoadFlight, token: Token, read: StoredRead): Missed | null {
     const { world, snapshot, entry } = read
-    if (entry !== null && flight.load.isSatisfiedBy(entry)) {
-      const found = this.#options.store.settle(token, { world, snapshot, entry }, flight.load.options)
+    const { load } = flight
+    if (entry !== null && isFresh(entry) && load.purpose !== 'force') {
+      const found = this.#options.store.settle(token, { world, snapshot, entry }, load)
       if (found !== null) {
         flight.settle(found)
         return null

@@ -1,11 +1,12 @@
 // What a load finds in the store and leaves there, and what may be served in the place of a value that cannot be had.
 
-import { decodeStored, encodeValue, type EncodedValue, type ValueOptions } from './codecs/values.ts'
+import { encodeValue, type EncodedValue, type ValueOptions } from './codecs/values.ts'
 import type { Clock } from './core/clock.ts'
 import type { StoredEntry } from './core/entry.ts'
 import { isCacheError } from './core/errors.ts'
 import type { Reporter } from './events.ts'
-import type { LoadResult } from './load-flight.ts'
+import type { Load } from './load-flight.ts'
+import { LoadResult } from './load-result.ts'
 import type { LocalView } from './memory/coherence.ts'
 import type { Token } from './memory/tokens.ts'
 import type { ValueMode } from './memory/value-modes.ts'
@@ -25,6 +26,17 @@ export interface Miss {
   readonly present: StoredEntry | null
 }
 
+interface Decoded {
+  readonly value: unknown
+}
+
+interface Filled {
+  readonly stored: boolean
+  readonly result: LoadResult
+}
+
+type Encoded = Pick<StoredEntry, 'key' | 'text' | 'bytes' | 'codec'>
+
 export interface LoadStoreOptions {
   readonly reader: Reader
   readonly writer: Writer
@@ -43,38 +55,37 @@ export class LoadStore {
     this.#options = options
   }
 
-  /** What was read, let into the local cache; null, and the token stays open, where it cannot be decoded. */
-  settle(
-    token: Token,
-    read: StoredRead & { readonly entry: StoredEntry },
-    options: ResolvedLoadOptions,
-  ): LoadResult | null {
+  /** What was read, let into the local cache; null, and the token stays open, where it cannot be decoded or is not enough. */
+  settle(token: Token, read: StoredRead & { readonly entry: StoredEntry }, load: Load): LoadResult | null {
     const found = this.#decode(read.entry)
-    if (found === null) return null
-    this.#options.reader.settle(token, read, this.#localTtl(options))
-    return { value: found.value, origin: 'store', freshMs: read.entry.freshMs }
+    if (found === null || !load.isSatisfiedBy(read.entry, found.value)) return null
+    this.#options.reader.settle(token, read, this.#localTtl(load.options))
+    return new LoadResult(found.value, 'store', this.#copying(found, read.entry), read.entry.freshMs)
   }
 
-  /** Whether it was stored; null: there is nothing to store under. */
-  async fill(miss: Miss | null, loaded: Loaded, options: ResolvedLoadOptions): Promise<boolean> {
-    if (miss === null) return false
+  /** Null: there is nothing to store under. */
+  async fill(miss: Miss | null, loaded: Loaded, options: ResolvedLoadOptions): Promise<Filled> {
+    let result = new LoadResult(loaded.value, 'loader', null)
+    if (miss === null) return { stored: false, result }
     const { writer, local, reporter } = this.#options
-    const { token, world, snapshot } = miss
+    const { key, token, world, snapshot } = miss
     const { keep } = loaded
     if (keep === null || world === null || snapshot === null) {
       local.forget(token)
-      return false
+      return { stored: false, result }
     }
     try {
       const encoded = this.#encode(miss, loaded)
-      return await writer.fill(token, { world, snapshot }, encoded, keep, this.#localTtl(options))
+      result = new LoadResult(loaded.value, 'loader', this.#copying(loaded, { ...encoded, key }))
+      const stored = await writer.fill(token, { world, snapshot }, encoded, keep, this.#localTtl(options))
+      return { stored, result }
     } catch (error) {
       local.forget(token)
       if (!isCacheError(error)) throw error
       // A value of the wrong type is a mistake in the code; one that is too large comes from the data.
       if (error.code === 'invalid-value') throw error
       reporter.report('error', { error, operation: 'fill' })
-      return false
+      return { stored: false, result }
     }
   }
 
@@ -82,14 +93,17 @@ export class LoadStore {
   stale({ token, present }: Miss): LoadResult | null {
     if (present === null || this.#options.clock.wall() >= token.sentAt + present.keepMs) return null
     const found = this.#decode(present)
-    return found === null ? null : { value: found.value, origin: 'stale' }
+    return found && new LoadResult(found.value, 'stale', this.#copying(found, present))
   }
 
-  /** While the store is gone: what the local cache last knew, if it was stored with a grace. */
+  /** While the store does not answer: what the local cache last knew, if it was stored with a grace. */
   lastKnown(key: string): LoadResult | null {
     const { local, mode } = this.#options
     const entry = local.lastKnown(key)
-    return entry?.graced === true ? { value: mode.fromLocal(entry), origin: 'stale' } : null
+    if (entry?.graced !== true) return null
+    const decode = (): Decoded | null => this.#attempt(() => mode.fromLocal(entry))
+    const found = decode()
+    return found && new LoadResult(found.value, 'stale', () => (decode() ?? found).value)
   }
 
   /** What the loader is told. */
@@ -115,10 +129,20 @@ export class LoadStore {
     return Math.min(localTtlMs, this.#options.localTtlMs)
   }
 
+  #decode({ key, text, bytes, codec }: Encoded): Decoded | null {
+    const { mode } = this.#options
+    return this.#attempt(() => mode.fromLocal({ key, codec, held: text ?? bytes ?? '', encoded: true }))
+  }
+
+  /** For callers that share a load; null where they share the value, too. */
+  #copying(found: Decoded, encoded: Encoded): (() => unknown) | null {
+    return this.#options.mode.isShared ? null : () => (this.#decode(encoded) ?? found).value
+  }
+
   /** What cannot be decoded here is a miss and an event. */
-  #decode(entry: StoredEntry): { readonly value: unknown } | null {
+  #attempt(decode: () => unknown): Decoded | null {
     try {
-      return { value: decodeStored(this.#options.values, entry) }
+      return { value: decode() }
     } catch (error) {
       if (!isCacheError(error)) throw error
       this.#options.reporter.report('error', { error, operation: 'decode' })

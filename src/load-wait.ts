@@ -2,14 +2,19 @@
 // was aborted.
 
 import { CacheError } from './core/errors.ts'
-import type { LoadFlight, LoadResult } from './load-flight.ts'
+import type { LoadFlight } from './load-flight.ts'
+import type { LoadResult } from './load-result.ts'
 import type { ResolvedLoadOptions } from './options.ts'
 
-export type Patience = Pick<ResolvedLoadOptions, 'signal' | 'revalidate' | 'softTimeoutMs' | 'timeoutMs'>
+export type Patience = Pick<
+  ResolvedLoadOptions,
+  'signal' | 'revalidate' | 'softTimeoutMs' | 'timeoutMs' | 'fresh' | 'localTtlMs'
+>
 
 export function waitFor(flight: LoadFlight, patience: Patience): Promise<LoadResult> {
   const { signal, revalidate, softTimeoutMs, timeoutMs } = patience
   if (signal === undefined && revalidate === 'blocking' && softTimeoutMs === null && timeoutMs === null) {
+    flight.callers = Infinity
     flight.waiters = Infinity
     return flight.result
   }
@@ -20,23 +25,30 @@ class Wait {
   readonly result: Promise<LoadResult>
   readonly #flight: LoadFlight
   readonly #signal: AbortSignal | undefined
+  /** Whether the local cache may answer. */
+  readonly #takesHeld: boolean
   readonly #timers: NodeJS.Timeout[] = []
   #isOver = false
-  /** Whether the flight counts on this caller. */
+  /** Whether it waits for the end of the flight, and not only to hear what is stale. */
   #isWaiting = false
   #resolve!: (result: LoadResult) => void
   #reject!: (error: unknown) => void
 
-  constructor(flight: LoadFlight, { signal, revalidate, softTimeoutMs, timeoutMs }: Patience) {
+  constructor(
+    flight: LoadFlight,
+    { signal, revalidate, softTimeoutMs, timeoutMs, fresh, localTtlMs }: Patience,
+  ) {
     this.#flight = flight
     this.#signal = signal
+    this.#takesHeld = !fresh && localTtlMs > 0
     this.result = new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
     })
+    flight.callers++
     if (revalidate === 'background') void this.#takeStale().then(() => this.#join())
     else this.#join()
-    if (softTimeoutMs !== null) this.#after(softTimeoutMs, () => this.#takeStale())
+    if (softTimeoutMs !== null) this.#after(softTimeoutMs, () => this.#softTimeOut())
     if (timeoutMs !== null) this.#after(timeoutMs, () => this.#timeOut(timeoutMs))
     if (signal?.aborted === true) this.#giveUp()
     else signal?.addEventListener('abort', this.#giveUp, { once: true })
@@ -55,19 +67,24 @@ class Wait {
 
   async #takeStale(): Promise<void> {
     await this.#flight.isRead
-    this.#serveStale()
+    this.#serveStale(false)
+  }
+
+  async #softTimeOut(): Promise<void> {
+    this.#serveStale(this.#takesHeld)
+    if (!this.#isOver) await this.#takeStale()
   }
 
   /** The load goes on behind what is served. */
-  #serveStale(): void {
-    const stale = this.#isOver ? null : this.#flight.stale()
+  #serveStale(heldToo: boolean): void {
+    const stale = this.#isOver ? null : this.#flight.stale(heldToo)
     if (stale === null) return
     this.#flight.load.goOn()
     this.#end(() => this.#resolve(stale))
   }
 
   #timeOut(ms: number): void {
-    this.#serveStale()
+    this.#serveStale(this.#takesHeld)
     if (this.#isOver) return
     this.#flight.load.goOn()
     const { key } = this.#flight
@@ -78,7 +95,7 @@ class Wait {
   readonly #giveUp = (): void => {
     const reason: unknown = this.#signal?.reason
     this.#end(() => this.#reject(reason))
-    if (this.#flight.waiters === 0) this.#flight.abandon(reason)
+    if (this.#flight.callers === 0) this.#flight.abandon(reason)
   }
 
   #end(settle: () => void): void {
@@ -86,6 +103,7 @@ class Wait {
     this.#isOver = true
     for (const timer of this.#timers) clearTimeout(timer)
     this.#signal?.removeEventListener('abort', this.#giveUp)
+    this.#flight.callers--
     if (this.#isWaiting) this.#flight.waiters--
     settle()
   }

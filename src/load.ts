@@ -2,7 +2,8 @@
 
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { CacheError } from './core/errors.ts'
-import { Load, type LoadFlight, type LoadListener, type LoadPurpose, type LoadResult } from './load-flight.ts'
+import { Load, type LoadFlight, type LoadListener, type LoadPurpose } from './load-flight.ts'
+import type { LoadResult } from './load-result.ts'
 import type { LoadSteps } from './load-steps.ts'
 import { waitFor } from './load-wait.ts'
 import type { LocalView } from './memory/coherence.ts'

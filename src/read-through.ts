@@ -4,14 +4,19 @@ import type { Answers } from './answers.ts'
 import { isDueEarly } from './core/early-refresh.ts'
 import { assertKey, assertKeys } from './core/key.ts'
 import type { Loader, ManyLoader } from './loader.ts'
-import { type LoadResult, refreshWindow } from './load-flight.ts'
+import { refreshWindow } from './load-flight.ts'
+import type { LoadResult } from './load-result.ts'
 import type { LocalEntry } from './memory/local-entry.ts'
 import { type GetOrSetOptions, mayHit, resolveLoadOptions, type ResolvedLoadOptions } from './options.ts'
 import { type RunLoader, runMany, runOne } from './running-load.ts'
 import type { Parts } from './wiring.ts'
 
-/** A key, and for how many milliseconds its value is still fresh. */
-type Left = readonly [key: string, leftMs: number]
+interface Answer {
+  readonly key: string
+  readonly value: unknown
+  /** For how many milliseconds it is still fresh. */
+  readonly leftMs: number
+}
 
 export class ReadThrough {
   readonly #parts: Parts
@@ -33,7 +38,7 @@ export class ReadThrough {
       this.#parts.reporter.hit(key, 'local')
       if (this.#mayRefresh(options)) {
         const resolved = resolveLoadOptions(options, this.#parts.options)
-        this.#refresh([[key, this.#leftOf(entry)]], runOne(loader, resolved), resolved)
+        this.#refresh([{ key, value: held, leftMs: this.#leftOf(entry) }], runOne(loader, resolved), resolved)
       }
       return held
     }
@@ -53,7 +58,7 @@ export class ReadThrough {
     const run = runMany(loader, resolved)
     const found = new Map<string, unknown>()
     const missing: string[] = []
-    const left: Left[] = []
+    const answers: Answer[] = []
     for (const key of new Set(keys)) {
       const entry = this.#hit(key, options)
       const held = entry && this.#answers.decode(entry)
@@ -63,9 +68,9 @@ export class ReadThrough {
       }
       this.#parts.reporter.hit(key, 'local')
       found.set(key, held)
-      left.push([key, this.#leftOf(entry)])
+      answers.push({ key, value: held, leftMs: this.#leftOf(entry) })
     }
-    if (this.#mayRefresh(options)) this.#refresh(left, run, resolved)
+    if (this.#mayRefresh(options)) this.#refresh(answers, run, resolved)
     if (missing.length > 0) {
       const values = await this.#load(missing, run, resolved)
       for (const [i, key] of missing.entries()) found.set(key, values[i])
@@ -89,10 +94,12 @@ export class ReadThrough {
   }
 
   /** Loads again, behind the answer, what is due. */
-  #refresh(left: readonly Left[], run: RunLoader, options: ResolvedLoadOptions): void {
-    const window = refreshWindow(options)
-    const due = left.filter(([, leftMs]) => isDueEarly(leftMs, window, Math.random())).map(([key]) => key)
-    this.#parts.loads.refresh(due, run, options)
+  #refresh(answers: readonly Answer[], run: RunLoader, options: ResolvedLoadOptions): void {
+    const due = answers.filter(({ value, leftMs }) =>
+      isDueEarly(leftMs, refreshWindow(options, value), Math.random()),
+    )
+    const keys = due.map(({ key }) => key)
+    this.#parts.loads.refresh(keys, run, options)
   }
 
   #load(keys: readonly string[], run: RunLoader, options: ResolvedLoadOptions): Promise<unknown[]> {
@@ -101,22 +108,21 @@ export class ReadThrough {
   }
 
   async #loadAll(keys: readonly string[], run: RunLoader, options: ResolvedLoadOptions): Promise<unknown[]> {
-    // Without a server the load goes on without the store.
-    await this.#answers.tolerate(
-      'connect',
-      options,
-      async () => {},
-      () => {},
-    )
+    options.signal?.throwIfAborted()
     const results = await this.#parts.loads.get(keys, run, options)
-    const left = results.map(({ freshMs = Infinity }, i): Left => [keys[i] as string, freshMs])
-    if (options.refreshAhead > 0) this.#refresh(left, run, options)
+    const answers = results.map(({ value, freshMs: leftMs = Infinity }, i): Answer => ({
+      key: keys[i] as string,
+      value,
+      leftMs,
+    }))
+    if (options.refreshAhead > 0) this.#refresh(answers, run, options)
     return results.map((result, i) => this.#report(keys[i] as string, result))
   }
 
-  #report(key: string, { value, origin }: LoadResult): unknown {
+  #report(key: string, result: LoadResult): unknown {
+    const { origin } = result
     if (origin === 'loader') this.#parts.reporter.missed(key)
     else this.#parts.reporter.hit(key, origin)
-    return value
+    return result.take()
   }
 }

@@ -5,6 +5,7 @@ import { CacheError } from './core/errors.ts'
 import type { LoadContext, Loader, ManyLoadContext, ManyLoader } from './loader.ts'
 import {
   type EntryOptions,
+  loadedTtl,
   type ResolvedLoadOptions,
   type ResolvedSetOptions,
   resolveSetOptions,
@@ -105,9 +106,8 @@ class RunningLoad implements LoadContext {
   }
 
   #resolve(value: unknown, isUnmodified: boolean): ResolvedSetOptions {
-    const { ttlMs, nullTtlMs, graceMs, tags, jitter } = this.#options
-    const ttl = value === null && nullTtlMs !== undefined ? nullTtlMs : ttlMs
-    const own = resolveSetOptions(this.#own, { ttlMs: ttl, graceMs })
+    const { graceMs, tags, jitter } = this.#options
+    const own = resolveSetOptions(this.#own, { ttlMs: loadedTtl(this.#options, value), graceMs })
     const jittered = own.ttlMs === null ? null : Math.ceil(own.ttlMs * (1 - jitter * Math.random()))
     // The tags of what is not modified may have come from its data.
     const otherwise = isUnmodified && tags.length === 0 ? this.#previousTags : tags
@@ -190,6 +190,6 @@ export async function runUnderDeadline<T>(
 function loadTimeout(keys: readonly string[], ms: number): CacheError {
   const [key] = keys.length === 1 ? keys : []
   const what = key === undefined ? `${keys.length} keys` : `key ${JSON.stringify(key)}`
-  const message = `the loader of ${what} did not settle within ${ms} ms: make it faster, or raise \`loadTimeout\``
+  const message = `the loader of ${what} did not settle within ${ms} ms: make it faster, or raise the cache's \`loadTimeout\``
   return new CacheError('load-timeout', message, { key, option: 'loadTimeout' })
 }

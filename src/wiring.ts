@@ -7,7 +7,7 @@ import type { Clock } from './core/clock.ts'
 import { Reporter } from './events.ts'
 import { Gate } from './gate.ts'
 import { Loads } from './load.ts'
-import type { LoadResult } from './load-flight.ts'
+import type { LoadResult } from './load-result.ts'
 import { LoadSteps } from './load-steps.ts'
 import { LoadStore } from './load-store.ts'
 import { Background } from './memory/background.ts'
@@ -150,7 +150,7 @@ export function wire(options: ResolvedOptions, clock: Clock): Parts {
     local,
     store: loadStore,
     failures: new FailedLoads(clock),
-    locks: () => connection.locks,
+    connection,
     reporter,
     timing,
     background,

@@ -21,6 +21,8 @@ export interface Held {
 }
 
 export interface ValueMode {
+  /** Whether callers may be given one value. */
+  readonly isShared: boolean
   toLocal(content: KeyedContent): Held
   fromLocal(entry: Pick<Held, 'held' | 'encoded'> & Pick<KeyedContent, 'key' | 'codec'>): unknown
 }
@@ -37,6 +39,7 @@ export function resolveValueMode(values: Values, decode: Decode): ValueMode {
     share: (content) => hold(decodeContent(content, decode)),
   }
   return {
+    isShared: values !== 'clone',
     toLocal: holders[values],
     fromLocal: ({ held, encoded, codec, key }) => {
       if (!encoded) return held

@@ -264,7 +264,7 @@ export const tasks = {
   },
 
   async loadForEver({ key, url }: { key: string; url: string }): Promise<void> {
-    await opened().getOrSet(key, () => load(url, key, 600_000), { loadTimeout: '1h' })
+    await opened().getOrSet(key, () => load(url, key, 600_000))
   },
 
   openAndClose,

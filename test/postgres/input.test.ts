@@ -69,6 +69,11 @@ const BAD_CALLS: [string, CacheErrorCode, () => Promise<unknown>][] = [
   ['a value over the limit in UTF-8', 'value-too-large', () => cache.set('k', 'é'.repeat(500))],
   ['bytes over the limit', 'value-too-large', () => cache.set('k', new Uint8Array(1_001))],
   ['a load-timeout of zero', 'invalid-option', () => cache.getOrSet('k', () => 1, { loadTimeout: 0 })],
+  [
+    'a load-timeout above that of the cache',
+    'invalid-option',
+    () => cache.getOrSet('k', () => 1, { loadTimeout: '31s' }),
+  ],
   ['a ttl in the place of options', 'invalid-option', () => cache.set('k', 1, 60 as never)],
   ['a duration in the place of options', 'invalid-option', () => cache.set('k', 1, '5m' as never)],
   ['a prefix in the place of options', 'invalid-option', () => collect(cache.keys('k' as never))],

@@ -52,6 +52,15 @@ describe('a namespace', () => {
     expect(() => cache.namespace('')).toThrow(/name/)
   })
 
+  it('refuses defaults that no call could have', () => {
+    const refused = expect.objectContaining({ code: 'invalid-option', option: 'loadTimeout' })
+    const slow = { ttl: '1h', loadTimeout: '31s' } as const
+    expect(() => cache.namespace('users', slow)).toThrow(refused)
+    expect(() => cache.namespace('users').namespace('admins', slow)).toThrow(refused)
+    expect(() => new NullCache().namespace('users', slow)).toThrow(refused)
+    expect(() => new NullCache({ loadTimeout: '1m' }).namespace('users', slow)).not.toThrow()
+  })
+
   it('of a NullCache is as harmless', async () => {
     const users = new NullCache().namespace('users')
     await users.set('1', 1)

@@ -84,6 +84,41 @@ describe('refreshAhead', () => {
     expect(there.runs).toBe(0)
   })
 
+  it('of null counts from nullTtl, for answers and for what a reload finds', async () => {
+    drawing(EARLY)
+    const options = { ...OPTIONS, nullTtl: '10m' } satisfies GetOrSetOptions
+    for (const each of [plain, cache]) {
+      const key = each === plain ? 'null in the store' : 'null held here'
+      const source = new CountingLoad(() => null)
+      const get = (): Promise<null> => each.getOrSet(key, source.load, options)
+      await get()
+      if (each === cache) await held(cache, key)
+      expect([await get(), await get()]).toEqual([null, null])
+      const nulls = (): Promise<(null | undefined)[]> =>
+        each.getOrSetMany([key], () => [source.load()], options)
+      expect([await nulls(), await nulls()]).toEqual([[null], [null]])
+      await each.sync()
+      expect(source.runs).toBe(1)
+      await ageRows(database, '6 minutes', key)
+      await each.sync()
+      const loaded = nextEvent(each, 'loaded')
+      await get()
+      await loaded
+      expect(source.runs).toBe(2)
+    }
+
+    // It holds the old one while another process has replaced it.
+    const own = new PostgresCache({ connectionString, notifications: 'poll', maxStaleness: '1m' })
+    await plain.getOrSet('null twice', () => null, options)
+    await ageRows(database, '6 minutes', 'null twice')
+    await held(own, 'null twice')
+    await plain.getOrSet('null twice', () => null, { ...options, force: true })
+    const source = new CountingLoad(() => null)
+    expect(await own.getOrSet('null twice', source.load, options)).toBeNull()
+    await own.close()
+    expect(source.runs).toBe(0)
+  })
+
   it('that fails leaves what is stored, waits for its back-off, and is no unhandled rejection', async () => {
     await aged('failing', '40 minutes')
     drawing(EARLY)

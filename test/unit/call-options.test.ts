@@ -168,6 +168,18 @@ describe('resolveLoadOptions', () => {
     expect(() => resolveLoadOptions({ loadTimeout: 0 }, defaults)).toThrow(refused('invalid-option'))
     expect(() => resolveLoadOptions({ loadTimeout: '30d' }, defaults)).toThrow(refused('invalid-option'))
   })
+
+  test('refuses a deadline above that of the cache, by which the fence of loads counts', () => {
+    expect(resolveLoadOptions({ loadTimeout: '30s' }, defaults).loadTimeoutMs).toBe(30_000)
+    expect(() => resolveLoadOptions({ loadTimeout: '10m' }, defaults)).toThrow(
+      expect.objectContaining({
+        code: 'invalid-option',
+        option: 'loadTimeout',
+        message:
+          "Expected `loadTimeout` to be at most that of the cache, 30000 ms (a call can only shorten it: raise the cache's `loadTimeout`), got `'10m'` (string)",
+      }),
+    )
+  })
 })
 
 describe('resolveScanOptions', () => {

@@ -1,0 +1,97 @@
+import { afterAll, describe, expect, it } from 'vitest'
+import { type CacheOptions, type Codec, PostgresCache } from '../../src/index.ts'
+import { createDatabase } from '../database.ts'
+import { Latch } from '../latch.ts'
+
+const database = await createDatabase()
+const connectionString = database.url
+const cache = new PostgresCache({ connectionString })
+const plain = new PostgresCache({ connectionString, local: false })
+afterAll(() => Promise.all([cache.close(), plain.close()]))
+
+interface Listed {
+  readonly list: number[]
+}
+
+const load = async (): Promise<Listed> => ({ list: [1] })
+
+/** What three callers of one load are given, after each has changed what it was given before the next looks. */
+async function share<T>(get: () => Promise<T>, change: (value: T) => void): Promise<readonly T[]> {
+  return Promise.all(
+    [get(), get(), get()].map(async (asked) => {
+      const value = await asked
+      const seen = structuredClone(value)
+      change(value)
+      return seen
+    }),
+  )
+}
+
+const shareList = (get: () => Promise<Listed>): Promise<readonly Listed[]> =>
+  share(get, ({ list }) => list.push(2))
+const OWN = [1, 2, 3].map(() => ({ list: [1] }))
+const OWN_BYTES = [1, 2, 3].map(() => new Uint8Array(Buffer.from('own')))
+
+describe('callers that share a load get values of their own', () => {
+  it('where the loader has made it', async () => {
+    for (const each of [cache, plain]) {
+      const key = each === cache ? 'loaded' : 'loaded past the local cache'
+      expect(await shareList(() => each.getOrSet(key, load))).toEqual(OWN)
+      const many = (): Promise<Listed> =>
+        each.getOrSetMany([`${key}, many`], async () => [{ list: [1] }]).then(([value]) => value as Listed)
+      expect(await shareList(many)).toEqual(OWN)
+      expect(await each.get(key)).toEqual({ list: [1] })
+    }
+  })
+
+  it('where the store has it, fresh or stale', async () => {
+    await plain.set('stored', { list: [1] })
+    expect(await shareList(() => plain.getOrSet('stored', load))).toEqual(OWN)
+    await plain.set('stale', { list: [1] }, { ttl: 1, grace: '1h' })
+    await expect.poll(async () => (await plain.getEntry('stale'))?.stale, { interval: 1 }).toBe(true)
+    const down = (): Promise<Listed> => Promise.reject(new Error('down'))
+    expect(await shareList(() => plain.getOrSet('stale', down, { grace: '1h' }))).toEqual(OWN)
+  })
+
+  it('of bytes, and with a codec whose values are views of what is stored', async () => {
+    const wipe = (bytes: Buffer): void => void bytes.fill(0)
+    const views: Codec<Buffer> = {
+      id: 'views',
+      bytes: 'encoded',
+      encode: (value) => value as Buffer,
+      decode: (stored) => stored as Buffer,
+    }
+    await using viewing = new PostgresCache({ connectionString, codec: views, local: false })
+    for (const each of [cache, viewing]) {
+      const key = each === cache ? 'bytes' : 'views'
+      const get = (): Promise<Buffer> => each.getOrSet(key, async () => Buffer.from('own'), { local: false })
+      // What such a codec encodes is a view, too: of what the loader has made.
+      if (each === cache) expect(await share(get, wipe)).toEqual(OWN_BYTES)
+      else await get()
+      expect(await share(get, wipe)).toEqual(OWN_BYTES)
+    }
+  })
+})
+
+describe('callers that share a load get one value', () => {
+  const same = async (options: CacheOptions, key: string, skips: boolean): Promise<boolean> => {
+    await using own = new PostgresCache({ connectionString, ...options })
+    const latch = new Latch()
+    const get = (): Promise<Listed> =>
+      own.getOrSet(key, async ({ skip }) => {
+        await latch.opened
+        const value = { list: [1] }
+        return skips ? skip(value) : value
+      })
+    const asked = [get(), get()]
+    latch.open()
+    const [one, two] = await Promise.all(asked)
+    return one === two
+  }
+
+  it('where values are shared, or it is not stored', async () => {
+    expect(await same({ local: { values: 'share' } }, 'shared', false)).toBe(true)
+    expect(await same({}, 'skipped', true)).toBe(true)
+    expect(await same({}, 'cloned', false)).toBe(false)
+  })
+})
