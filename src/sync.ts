@@ -103,10 +103,10 @@ export class Sync {
     void this.#options.background.run(() => this.#renew())
   }
 
-  /** A reply came from another world than the last sync. */
+  /** A reply came from another world than the last sync. One that is under way may go over a connection that was left behind. */
   worldChanged(): void {
     this.#retireConnections()
-    if (this.#running === undefined) void this.#options.background.run(() => this.#renew())
+    if (this.#next === undefined) void this.#options.background.run(() => this.#renew())
   }
 
   /** As worldChanged; afterwards it is known which of the two is ours. */

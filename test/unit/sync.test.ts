@@ -32,11 +32,14 @@ function setup() {
     expectsMoreNews: () => {},
     tookNewsIn: () => {},
   })
-  const run = async (world: string | null, cursor: string): Promise<void> => {
+  const answer = (world: string | null, cursor: string): void => {
     reply = { world, cursor, complete: true, changes: [], databaseNow: clock.wall() }
+  }
+  const run = async (world: string | null, cursor: string): Promise<void> => {
+    answer(world, cursor)
     await sync.run()
   }
-  return { local, run, sync }
+  return { answer, feed, local, run, sync }
 }
 
 test('a transaction is followed through a recovery, until it has ended', async () => {
@@ -58,6 +61,21 @@ test('a transaction is not followed into another world', async () => {
   await run(null, '10:13:12')
   await run('world-2', '10:13:12')
   expect(local.mayJoin(KEY)).toBe(true)
+})
+
+test('another world that shows itself during a sync brings one more, and no caller', async () => {
+  const { run, sync, feed, answer } = setup()
+  await run(WORLD, '10:12:10')
+  let asked = 0
+  const { read } = feed
+  feed.read = async (cursor) => {
+    const reply = await read(cursor)
+    if (++asked === 1) sync.worldChanged()
+    answer('world-2', '5:5:')
+    return reply
+  }
+  await sync.run()
+  await expect.poll(() => sync.world).toBe('world-2')
 })
 
 describe('hints', () => {
