@@ -229,6 +229,14 @@ export function resolveLoadOptions(
   }
 }
 
+/** Whether what the local cache holds may stand in while the store does not answer. */
+export function mayTakeHeld({
+  fresh,
+  localTtlMs,
+}: Pick<ResolvedLoadOptions, 'fresh' | 'localTtlMs'>): boolean {
+  return !fresh && localTtlMs > 0
+}
+
 /** The ttl of a loaded value whose loader sets none; null: for ever. */
 export function loadedTtl({ ttlMs, nullTtlMs }: ResolvedLoadOptions, value: unknown): number | null {
   return value === null && nullTtlMs !== undefined ? nullTtlMs : ttlMs

@@ -4,7 +4,7 @@ import { CacheError, type CacheErrorCode, isCacheError } from './core/errors.ts'
 import type { Reporter } from './events.ts'
 import type { Gate } from './gate.ts'
 import type { Background } from './memory/background.ts'
-import type { ResolvedOptions } from './options.ts'
+import { checkSessionAddress, type ResolvedOptions } from './options.ts'
 import { AdvisoryLocks } from './postgres/advisory-locks.ts'
 import type { Driver } from './postgres/driver.ts'
 import { toCacheError } from './postgres/failures.ts'
@@ -65,6 +65,7 @@ export class Connection {
     this.#leaseLocks = new LeaseLocks(driver, statements, store, options.loadTimeoutMs)
     this.#sweeper = new Sweeper(driver, statements, options)
     if (options.notifications === 'poll') return
+    checkSessionAddress(options)
     this.#session = new Session({
       address:
         options.sessionConnectionString === undefined

@@ -20,6 +20,7 @@ import type { LocalView } from './memory/coherence.ts'
 import type { FailedLoads } from './memory/failed-loads.ts'
 import type { Token } from './memory/tokens.ts'
 import type { LoadLocks } from './postgres/locks.ts'
+import { mayTakeHeld } from './options.ts'
 import type { Reader, StoredRead } from './read.ts'
 import { type Loaded, runUnderDeadline } from './running-load.ts'
 import type { Timing } from './timing.ts'
@@ -270,7 +271,8 @@ export class LoadSteps {
 
   #stale({ flight, miss }: Pending): LoadResult | null {
     const { store } = this.#options
-    return miss === null ? store.lastKnown(flight.key) : store.stale(miss)
+    if (miss !== null) return store.stale(miss)
+    return mayTakeHeld(flight.load.options) ? store.lastKnown(flight.key) : null
   }
 
   /** Ends a flight with a value that is not the store's newest: no caller may be given an older one by what is held or under way. */

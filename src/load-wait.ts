@@ -4,7 +4,7 @@
 import { CacheError } from './core/errors.ts'
 import type { LoadFlight } from './load-flight.ts'
 import type { LoadResult } from './load-result.ts'
-import type { ResolvedLoadOptions } from './options.ts'
+import { mayTakeHeld, type ResolvedLoadOptions } from './options.ts'
 
 export type Patience = Pick<
   ResolvedLoadOptions,
@@ -34,13 +34,11 @@ class Wait {
   #resolve!: (result: LoadResult) => void
   #reject!: (error: unknown) => void
 
-  constructor(
-    flight: LoadFlight,
-    { signal, revalidate, softTimeoutMs, timeoutMs, fresh, localTtlMs }: Patience,
-  ) {
+  constructor(flight: LoadFlight, patience: Patience) {
+    const { signal, revalidate, softTimeoutMs, timeoutMs } = patience
     this.#flight = flight
     this.#signal = signal
-    this.#takesHeld = !fresh && localTtlMs > 0
+    this.#takesHeld = mayTakeHeld(patience)
     this.result = new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject

@@ -29,9 +29,11 @@ export class NamespaceLoads {
     const stored = this.#keys.in(key)
     checkLoader(loader)
     let isLoaded = false
-    const outside = (context: LoadContext<Previous>): T | PromiseLike<T> => {
+    const outside = async (context: LoadContext<Previous>): Promise<T> => {
+      const loaded = await loader({ ...context, key, previous: fit(key, context.previous) })
+      // Not before: where it fails, what is stale is of whoever stored it.
       isLoaded = true
-      return loader({ ...context, key, previous: fit(key, context.previous) })
+      return loaded
     }
     let value: T | undefined
     /** False: something is there that does not fit. What a loader returns is of its own type. */
@@ -58,7 +60,6 @@ export class NamespaceLoads {
     const loadedHere = new Set<string>()
     const outside: ManyLoader<readonly unknown[]> = async (missing, context) => {
       const inner = missing.map(out)
-      for (const key of inner) loadedHere.add(key)
       const previous = Array.from(
         context.previous,
         ([key, value]) => [out(key), fit(out(key), value)] as const,
@@ -69,6 +70,7 @@ export class NamespaceLoads {
         set: (own, key) => context.set(own, key === undefined ? undefined : enter(key)),
         notModified: (key) => context.notModified(enter(key)),
       })
+      for (const key of inner) loadedHere.add(key)
       return loaded instanceof Map ? inner.map((key) => loaded.get(key)) : (loaded as readonly unknown[])
     }
     const byKey = new Map<string, unknown>()

@@ -145,12 +145,7 @@ export function resolveOptions(options: CacheOptions = {}): ResolvedOptions {
   }
 }
 
-function resolvePool({
-  pool,
-  connectionString,
-  sessionConnectionString,
-  notifications,
-}: Record<keyof CacheOptions, unknown>): PoolSource {
+function resolvePool({ pool, connectionString }: Record<keyof CacheOptions, unknown>): PoolSource {
   // A client can be connected too, once.
   if (isPool(pool) && 'connectionParameters' in pool)
     throw new CacheError('invalid-option', 'Expected `pool` to be a pg.Pool, got a client', {
@@ -171,14 +166,14 @@ function resolvePool({
     const message = 'Expected either `connectionString` or a `pool` that knows its address, got both'
     throw new CacheError('invalid-option', message, { option: 'connectionString' })
   }
-  const hasSession = resolveNotifications(notifications) === 'listen'
-  if (hasSession && sessionConnectionString === undefined) refuseUntold(pool)
   return { kind: 'given', pool }
 }
 
-// The session connection would lead wherever the PG* environment variables do, and hear of nothing there.
-function refuseUntold({ options }: { readonly options?: unknown }): void {
-  if (typeof options === 'object' && options !== null) return
+/** Throws `invalid-option` where the session connection would lead wherever the PG* environment variables do, and hear of nothing there. */
+export function checkSessionAddress({ pool, sessionConnectionString }: ResolvedOptions): void {
+  if (pool.kind === 'own' || sessionConnectionString !== undefined) return
+  const { options } = pool.pool
+  if (typeof options === 'object' && (options as object | null) !== null) return
   const message =
     'Expected `pool` to have the `options` that it was made with, as a pg.Pool does, for the address of the session connection: ' +
     "add them, give a `sessionConnectionString`, or set `notifications: 'poll'`"

@@ -50,10 +50,10 @@ export class AdvisoryLocks implements LoadLocks {
   readonly #channel: string
   readonly #read: Statement
   readonly #waiting = new Map<number, Waiting>()
-  /** What loads of this process are under way for, whatever has become of the session. */
+  /**
+   * Held or being asked for: the session would be given once more what it holds. Who finds a lock here waits for it, whatever has become of the session.
+   */
   readonly #holding = new Set<number>()
-  /** Held or being asked for. */
-  #locks = 0
 
   constructor(session: Session, names: Names, channel: string, read: Statement) {
     this.#session = session
@@ -63,37 +63,32 @@ export class AdvisoryLocks implements LoadLocks {
   }
 
   async claim(keys: readonly string[]): Promise<Claims | null> {
-    const tried = keys.slice(0, MAX_LOCKS - this.#locks)
-    if (this.#session.state !== 'live' || tried.length === 0) return null
-    const hashes = tried.map(hashKey)
+    if (this.#session.state !== 'live') return null
+    const hashes: number[] = []
+    const asked: number[] = []
+    for (const hash of keys.map(hashKey)) {
+      if (!this.#holding.has(hash)) {
+        if (this.#holding.size >= MAX_LOCKS) break
+        this.#holding.add(hash)
+        asked.push(hash)
+      }
+      hashes.push(hash)
+    }
+    if (hashes.length === 0) return null
+    const tried = keys.slice(0, hashes.length)
     const heard = hashes.map((hash) => this.#waiting.get(hash)?.heard ?? 0)
-    const free = hashes.filter((hash) => !this.#holding.has(hash))
-    this.#locks += free.length
     const [locked, read] = await Promise.allSettled([
-      this.#session.query(TRY_LOCKS, [this.#names.loadClass, free]),
+      this.#session.query(TRY_LOCKS, [this.#names.loadClass, asked]),
       this.#session.query(this.#read, [encodeTextArray(tried)]),
     ])
     const rows = locked.status === 'fulfilled' ? locked.value : []
-    const won = this.#take(free.filter((_, i) => rows[i]?.[0] === 'true'))
-    this.#locks -= free.length - won.size
+    const won = new Set(asked.filter((_, i) => rows[i]?.[0] === 'true'))
+    for (const hash of asked) if (!won.has(hash)) this.#holding.delete(hash)
     const held = hashes.map((hash) => won.delete(hash))
     if (locked.status === 'fulfilled' && read.status === 'fulfilled')
       return { held, heard, read: toReadReply(tried, read.value) }
     await this.release(tried.filter((_, i) => held[i]))
     return null
-  }
-
-  /** Those that no other load of this process has: a session is given a lock again that it holds. */
-  #take(granted: readonly number[]): Set<number> {
-    const won = new Set<number>()
-    const again: number[] = []
-    for (const hash of granted) {
-      if (this.#holding.has(hash)) again.push(hash)
-      else won.add(hash)
-      this.#holding.add(hash)
-    }
-    if (again.length > 0) this.#session.query(UNLOCK, [this.#names.loadClass, again]).catch(() => {})
-    return won
   }
 
   async enlist(key: string): Promise<void> {
@@ -126,7 +121,6 @@ export class AdvisoryLocks implements LoadLocks {
   }
 
   async release(keys: readonly string[]): Promise<void> {
-    this.#locks -= keys.length
     const hashes = keys.map(hashKey)
     for (const hash of hashes) this.#holding.delete(hash)
     const payloads = hashes.map((hash) => JSON.stringify({ a: this.#names.address, v: 1, l: [hash] }))

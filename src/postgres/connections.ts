@@ -105,6 +105,17 @@ export class Connections {
     if (!this.#isWatching) this.#watch()
   }
 
+  /** Behind a pooler there is nothing to cancel once the connection is closed. */
+  async breakAfter(cancelled: Promise<void>, connection: PoolConnection): Promise<void> {
+    await cancelled
+    try {
+      connection.release(false)
+    } catch (error) {
+      // From a listener of the pool: the statement has failed already.
+      this.#pool.onIdleError(error as Error)
+    }
+  }
+
   /** Keeps none from now on. */
   close(): void {
     this.#isClosed = true

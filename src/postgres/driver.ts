@@ -115,10 +115,8 @@ export class Driver {
       if (error instanceof StatementTimeout) cancelled = cancelStatement(connection.client)
       throw error
     } finally {
-      const giveBack = (): void => this.#connections.giveBack(connection, isUsable)
-      // Behind a pooler there is nothing to cancel once the connection is closed.
-      if (cancelled === undefined) giveBack()
-      else void cancelled.then(giveBack)
+      if (cancelled === undefined) this.#connections.giveBack(connection, isUsable)
+      else void this.#connections.breakAfter(cancelled, connection)
     }
   }
 

@@ -49,7 +49,8 @@ const ADVICE: Partial<Record<CacheErrorCode, string>> = {
 }
 
 const NO_CONNECTION =
-  'nothing was sent, because the pool gave no connection: raise its `max`, or do not hold all of its connections while you call the cache'
+  'nothing was sent, because the pool gave no connection: raise its `max`, do not hold all of its connections while you call the cache, or see why the server ' +
+  'accepts none'
 
 /** A statement that got no answer in time. Raised here, because pg would leave the connection with the statement on it. */
 export class StatementTimeout extends Error {

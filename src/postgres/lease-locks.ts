@@ -51,7 +51,7 @@ export class LeaseLocks implements LoadLocks {
   }
 
   async release(keys: readonly string[]): Promise<void> {
-    for (const key of keys) this.#holding.delete(key)
     await this.#driver.query(this.#sql.releaseLeases, [keys, this.#holder]).catch(() => []) // their deadline ends them
+    for (const key of keys) this.#holding.delete(key)
   }
 }

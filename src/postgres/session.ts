@@ -10,7 +10,7 @@
 //   deaf        no nonce has ever arrived: notifications cannot work here. Final; the cache polls. Where one has, silence is a loss.
 //   closed      final.
 
-import { setTimeout as delay } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { type Hint, parseHint } from '../core/change.ts'
 import { CacheError } from '../core/errors.ts'
@@ -124,13 +124,13 @@ export class Session {
       keepAliveInitialDelayMillis: CLIENT_KEEPALIVE_DELAY_MS,
     }) as SessionClient
     this.#candidate = client
-    let opened = false
-    client.on('error', (error) => {
-      if (opened && this.#client === client) this.#lose(error)
-    })
-    client.on('end', () => {
-      if (opened && this.#client === client) this.#lose(new Error('the server ended the session connection'))
-    })
+    const broken: Error[] = []
+    const breaks = (error: Error): void => {
+      broken.push(error)
+      if (this.#client === client) this.#lose(error)
+    }
+    client.on('error', breaks)
+    client.on('end', () => breaks(new Error('the server ended the session connection')))
     try {
       await client.connect()
       const [[backend]] = await Promise.all([
@@ -144,6 +144,7 @@ export class Session {
       const hears = await nonce.arrives()
       if (hears) await Promise.all(SERVER_KEEPALIVES.split('; ').map((text) => this.#run(client, { text })))
       if (this.#state !== 'connecting') throw new Error('the session was closed')
+      if (broken.length > 0) throw broken[0] as Error
       if (!hears) {
         if (this.#hasHeard) throw new Error('notifications do not arrive any more')
         this.#state = 'deaf'
@@ -153,7 +154,6 @@ export class Session {
       }
       this.#hasHeard = true
       client.on('notification', ({ payload }) => this.#hear(payload ?? ''))
-      opened = true
       this.#client = client
       this.#state = 'live'
       this.#backoffMs = FIRST_BACKOFF_MS
@@ -170,20 +170,25 @@ export class Session {
   /** `arrives`: to be asked once it was sent, however long that took. */
   #listenForNonce(client: pg.Client): { payload: string; arrives: () => Promise<boolean> } {
     const nonce = crypto.randomUUID()
+    let hasArrived = false
     let hear = (): void => {}
-    const arrived = new Promise<boolean>((resolve) => {
-      hear = () => resolve(true)
+    const arrived = new Promise<void>((resolve) => {
+      hear = resolve
     })
     const listen = ({ payload }: pg.Notification): void => {
       const hint = parseHint(payload ?? '', this.#options.cacheAddress)
-      if (hint?.kind === 'nonce' && hint.nonce === nonce) hear()
+      if (hint?.kind !== 'nonce' || hint.nonce !== nonce) return
+      hasArrived = true
+      hear()
     }
     client.on('notification', listen)
     const arrives = async (): Promise<boolean> => {
       const given = new AbortController()
-      const silence = delay(NONCE_TIMEOUT_MS, false, { signal: given.signal })
+      // In an event loop that was blocked, the timer comes before what has arrived meanwhile.
+      const silence = delay(NONCE_TIMEOUT_MS, undefined, { signal: given.signal }).then(() => nextTurn())
       try {
-        return await Promise.race([arrived, silence])
+        await Promise.race([arrived, silence])
+        return hasArrived
       } finally {
         given.abort()
         client.off('notification', listen)

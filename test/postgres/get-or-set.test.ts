@@ -134,6 +134,23 @@ describe('a load under way', () => {
   )
 })
 
+it('many callers that may not share a load run one loader between them', async () => {
+  const latch = new Latch()
+  const source = new CountingLoad(() => latch.opened.then(() => 'loaded'))
+  await using own = new PostgresCache({ connectionString })
+  await own.connect()
+  const ask = (): Promise<string>[] =>
+    Array.from({ length: 100 }, () => own.getOrSet('many apart', source.load, { fresh: true }))
+  const early = ask()
+  await expect.poll(() => source.runs).toBe(1)
+  const late = ask()
+  await expect.poll(loadLocks).toEqual({ held: 1, awaited: 1 })
+  latch.open()
+  expect(new Set(await Promise.all([...early, ...late]))).toEqual(new Set(['loaded']))
+  expect(source.runs).toBe(1)
+  await noLocksLeft()
+})
+
 describe('clients that miss the same key', () => {
   it('run one loader between them; the others are woken when it is done', async () => {
     const latch = new Latch()

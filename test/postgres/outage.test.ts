@@ -57,7 +57,10 @@ describe('while the server is gone', () => {
     expect(await hit).toEqual({ key: 'graced', tier: 'stale' })
     expect(await cache.getMany(['plain', 'graced'])).toEqual([undefined, 'kept'])
     expect(await cache.getOrSet('graced', () => 'loaded')).toBe('loaded')
-    expect(await cache.getOrSet('graced', () => Promise.reject(new Error('down, too')))).toBe('kept')
+    const fails = (): Promise<string> => Promise.reject(new Error('down, too'))
+    expect(await cache.getOrSet('graced', fails)).toBe('kept')
+    for (const refused of [{ fresh: true }, { local: false }])
+      await expect(cache.getOrSet('graced', fails, refused)).rejects.toThrow('down, too')
 
     await expect(cache.set('plain', 2)).rejects.toMatchObject(unavailable)
     await expect(cache.setMany([['plain', 2]])).rejects.toMatchObject(unavailable)

@@ -124,6 +124,16 @@ describe('a namespace with a schema', () => {
     expect(seen).toEqual([undefined, ava])
   })
 
+  it('does not hand out what is stale and does not fit where a loader fails', async () => {
+    const down = new Error('source is down')
+    for (const key of ['1', '2']) {
+      await cache.set(`users:${key}`, { name: 'old' }, { grace: '1h' })
+      await cache.expire(`users:${key}`)
+    }
+    await expect(users.getOrSet('1', () => Promise.reject(down), { grace: '1h' })).rejects.toBe(down)
+    await expect(users.getOrSetMany(['2'], () => Promise.reject(down), { grace: '1h' })).rejects.toBe(down)
+  })
+
   it('refuses what is no schema, and one that needs a promise', async () => {
     expect(() => cache.namespace('users', { schema: {} as never })).toThrow('Expected `schema` to be')
     const slow: StandardSchema = {

@@ -1,5 +1,6 @@
 import pg from 'pg'
 import { describe, expect, test } from 'vitest'
+import { NullCache, PostgresCache } from '../../src/index.ts'
 import type { Codec } from '../../src/codecs/codec.ts'
 import { jsonCodec } from '../../src/codecs/json.ts'
 import { type CacheOptions, resolveOptions } from '../../src/options.ts'
@@ -160,19 +161,25 @@ describe('resolveOptions', () => {
     expect(resolved.sessionConnectionString).toBe('postgres://direct/app')
   })
 
-  test('takes a pool that does not tell its address only where no session connection needs it', () => {
-    const told = { ...pool, options: { host: 'db' } }
-    expect(resolveOptions({ pool: told }).pool).toEqual({ kind: 'given', pool: told })
-    for (const notifications of ['poll', false] as const)
-      expect(resolveOptions({ pool, notifications }).pool).toEqual({ kind: 'given', pool })
-    for (const untold of [pool, { ...pool, options: undefined }, { ...pool, options: null }])
-      expect(() => resolveAny({ pool: untold })).toThrow(
+  test('takes a pool that does not tell its address for anything but a session connection', () => {
+    for (const options of [
+      { pool: { ...pool, options: { host: 'db' } } },
+      { pool, notifications: 'poll' },
+      { pool, notifications: false },
+      { pool, sessionConnectionString: 'postgres://direct/app' },
+    ] as const)
+      expect(() => new PostgresCache(options)).not.toThrow()
+    for (const options of [undefined, null] as never[]) {
+      const untold = { ...pool, options }
+      expect(() => new NullCache({ pool: untold })).not.toThrow()
+      expect(() => new PostgresCache({ pool: untold })).toThrow(
         expect.objectContaining({
           code: 'invalid-option',
           option: 'pool',
           message: expect.stringContaining('sessionConnectionString'),
         }),
       )
+    }
   })
 
   test('keeps the other pool bound when one is given', () => {

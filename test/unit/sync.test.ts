@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { Reporter } from '../../src/events.ts'
 import { Gate } from '../../src/gate.ts'
 import { Background } from '../../src/memory/background.ts'
@@ -11,7 +11,10 @@ import { ManualClock } from './memory/manual-clock.ts'
 const KEY = 'profile:1'
 const WORLD = 'world-1'
 
-const background = new Background(() => {})
+let background: Background
+beforeEach(() => {
+  background = new Background(() => {})
+})
 afterEach(() => background.close())
 
 function setup() {
@@ -67,7 +70,7 @@ test('another world that shows itself during a sync brings one more, and no call
   const { run, sync, feed, answer } = setup()
   await run(WORLD, '10:12:10')
   let asked = 0
-  const { read } = feed
+  const read = feed.read.bind(feed)
   feed.read = async (cursor) => {
     const reply = await read(cursor)
     if (++asked === 1) sync.worldChanged()
