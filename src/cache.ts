@@ -136,8 +136,9 @@ export class PostgresCache implements Cache {
   // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller's claim, as in get
   peek<T = unknown>(key: string): T | undefined {
     const entry = this.#parts.local.hit(key)
-    if (entry === undefined) assertKey(key)
-    return entry === undefined ? undefined : (this.#answers.answer(key, entry, 'local') as T | undefined)
+    if (entry !== undefined) return this.#answers.answer(key, entry, 'local') as T | undefined
+    assertKey(key)
+    return undefined
   }
 
   set(key: string, value: unknown, options?: SetOptions): Promise<void> {
