@@ -145,7 +145,7 @@ export function resolveOptions(options: CacheOptions = {}): ResolvedOptions {
   }
 }
 
-function resolvePool({ pool, connectionString }: Record<keyof CacheOptions, unknown>): PoolSource {
+function resolvePool({ pool, connectionString }: Record<'pool' | 'connectionString', unknown>): PoolSource {
   // A client can be connected too, once.
   if (isPool(pool) && 'connectionParameters' in pool)
     throw new CacheError('invalid-option', 'Expected `pool` to be a pg.Pool, got a client', {
@@ -162,11 +162,9 @@ function resolvePool({ pool, connectionString }: Record<keyof CacheOptions, unkn
       min,
     }
   }
-  if (connectionString !== undefined) {
-    const message = 'Expected either `connectionString` or a `pool` that knows its address, got both'
-    throw new CacheError('invalid-option', message, { option: 'connectionString' })
-  }
-  return { kind: 'given', pool }
+  if (connectionString === undefined) return { kind: 'given', pool }
+  const message = 'Expected either `connectionString` or a `pool` that knows its address, got both'
+  throw new CacheError('invalid-option', message, { option: 'connectionString' })
 }
 
 /** Throws `invalid-option` where the session connection would lead wherever the PG* environment variables do, and hear of nothing there. */

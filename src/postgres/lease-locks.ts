@@ -31,13 +31,13 @@ export class LeaseLocks implements LoadLocks {
       free.length === 0
         ? []
         : await this.#driver.query(this.#sql.acquireLeases, [free, this.#holder, this.#leaseMs])
-    const won = free.filter((key, i) => rows[i]?.[0] === 't' && !this.#holding.has(key))
+    const won = new Set(free.filter((key, i) => rows[i]?.[0] === 't' && !this.#holding.has(key)))
     for (const key of won) this.#holding.add(key)
     try {
-      const held = keys.map((key) => won.includes(key))
+      const held = keys.map((key) => won.has(key))
       return { held, heard: keys.map(() => 0), read: await this.#store.readMany(keys) }
     } catch (error) {
-      await this.release(won)
+      await this.release([...won])
       throw error
     }
   }
