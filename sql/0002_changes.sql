@@ -59,12 +59,12 @@ begin
     return;
   end if;
   select m.* into v_meta from {{meta}} as m;
+  if v_now - v_opens between 0 and 5 then
+    v_shut := least(greatest(25, pg_stat_get_db_numbackends((select d.oid from pg_database as d where d.datname = current_database()))), 100);
+  end if;
   -- Once more, as late as can be: somebody may have passed meanwhile.
   if (select g.last_value from {{hint_gate}} as g) <> v_opens then
     return;
-  end if;
-  if v_now - v_opens between 0 and 5 then
-    v_shut := least(greatest(25, pg_stat_get_db_numbackends((select d.oid from pg_database as d where d.datname = current_database()))), 100);
   end if;
   perform setval('{{hint_gate}}', v_now + v_shut);
   -- It is all that is written ahead where nothing else is logged: not worth a flush at the commit of our own write.

@@ -8,43 +8,22 @@
 //   release   the locks, after the fills were answered
 
 import type { Connection } from './connection.ts'
-import type { Clock } from './core/clock.ts'
 import { isFresh } from './core/entry.ts'
 import { isCacheError } from './core/errors.ts'
-import type { Reporter } from './events.ts'
 import type { Load, LoadFlight } from './load-flight.ts'
-import type { LoadResult } from './load-result.ts'
-import type { LoadStore, Miss } from './load-store.ts'
-import type { Background } from './memory/background.ts'
-import type { LocalView } from './memory/coherence.ts'
-import type { FailedLoads } from './memory/failed-loads.ts'
+import { LoadRuns, type LoadRunsOptions, type Pending } from './load-run.ts'
+import type { Miss } from './load-store.ts'
 import type { Token } from './memory/tokens.ts'
 import type { LoadLocks } from './postgres/locks.ts'
-import { mayTakeHeld } from './options.ts'
 import type { Reader, StoredRead } from './read.ts'
-import { type Loaded, runUnderDeadline } from './running-load.ts'
-import type { Timing } from './timing.ts'
 
 // A killed winner signals nobody.
 const LOOK_AGAIN_MS = 500
 
-export interface LoadStepsOptions {
+export interface LoadStepsOptions extends LoadRunsOptions {
   readonly reader: Reader
-  readonly local: LocalView
-  readonly store: LoadStore
   readonly connection: Pick<Connection, 'isReady' | 'readyIfPossible' | 'locks'>
-  readonly failures: FailedLoads
-  readonly reporter: Reporter
-  readonly timing: Timing
-  readonly background: Background
-  readonly clock: Clock
   readonly lockTimeoutMs: number
-}
-
-/** A key on its way. Without a miss the store is gone, and nothing can be stored. */
-interface Pending {
-  readonly flight: LoadFlight
-  readonly miss: Miss | null
 }
 
 type Missed = Pending & { readonly miss: Miss }
@@ -60,11 +39,11 @@ interface Claimed {
 
 export class LoadSteps {
   readonly #options: LoadStepsOptions
-  /** How many loaders of a key run in this process: usually one. */
-  readonly #loading = new Map<string, number>()
+  readonly #runs: LoadRuns
 
   constructor(options: LoadStepsOptions) {
     this.#options = options
+    this.#runs = new LoadRuns(options)
   }
 
   /** Settles every flight of the load. */
@@ -85,7 +64,7 @@ export class LoadSteps {
       reporter.report('error', { error, operation: 'read' })
       if (load.purpose === 'refresh') return flights.forEach((flight) => flight.drop())
       const pending = flights.map((flight) => ({ flight, miss: null }))
-      return this.#run(
+      return this.#runs.run(
         load,
         pending.filter((each) => this.#isDue(each)),
       )
@@ -94,7 +73,7 @@ export class LoadSteps {
       .map((flight, i) => this.#settleIfFresh(flight, tokens[i] as Token, reads[i] as StoredRead))
       .filter((missed) => missed !== null)
       .filter((missed) => this.#isDue(missed))
-    if (load.purpose === 'force') return this.#run(load, misses)
+    if (load.purpose === 'force') return this.#runs.run(load, misses)
     return this.#loadOnce(load, misses)
   }
 
@@ -104,17 +83,18 @@ export class LoadSteps {
     const { key, load } = flight
     const isBackingOff = this.#options.failures.isBackingOff(key)
     if (load.purpose === 'force') return true
-    if (load.purpose === 'refresh') return (!isBackingOff && !this.#loading.has(key)) || this.#drop(pending)
+    if (load.purpose === 'refresh')
+      return (!isBackingOff && !this.#runs.isRunning(key)) || this.#drop(pending)
 
-    flight.offer(() => this.#stale(pending))
-    const stale = this.#stale(pending)
+    flight.offer(() => this.#runs.stale(pending))
+    const stale = this.#runs.stale(pending)
     if (stale === null) return !this.#isKnownToFail(pending)
     if (isBackingOff) {
-      this.#end(pending, stale)
+      this.#runs.end(pending, stale)
       return false
     }
     // Behind what is served, one load is enough.
-    return flight.isWanted || !this.#loading.has(key) || this.#drop(pending)
+    return flight.isWanted || !this.#runs.isRunning(key) || this.#drop(pending)
   }
 
   /** Nobody waits, and somebody else is doing it, or it is not to be done yet. */
@@ -162,14 +142,34 @@ export class LoadSteps {
         if (!flight.isWanted) return void this.#drop(missed)
         const left = giveUpAt - clock.monotonic()
         if (left <= 0) {
-          const stale = this.#stale(missed)
-          return stale === null ? await this.#run(load, [missed]) : this.#end(missed, stale)
+          const stale = this.#runs.stale(missed)
+          return stale === null ? await this.#runs.run(load, [missed]) : this.#runs.end(missed, stale)
         }
-        await locks.sleep(flight.key, Math.min(left, LOOK_AGAIN_MS), lost.heard)
+        const isSignalled = await locks.sleep(flight.key, Math.min(left, LOOK_AGAIN_MS), lost.heard)
+        if (!isSignalled || !flight.isWanted) continue
+        // Who took the lock only to find the value there would have to release it, and so signal all the others once more.
+        const again = await this.#lookAgain(locks, missed)
+        if (again === null) return
+        missed = again
       }
     } finally {
       locks.delist(flight.key)
     }
+  }
+
+  /** Null: the value is there now, and was settled. Where that cannot be told, the claim that follows decides. */
+  async #lookAgain(locks: LoadLocks, missed: Missed): Promise<Missed | null> {
+    const { local } = this.#options
+    const { flight, miss } = missed
+    const token = local.open(flight.key)
+    const looked = await locks.look(flight.key).catch(() => null)
+    if (looked === null || looked.world !== miss.world) {
+      local.abandon(token)
+      return missed
+    }
+    local.abandon(miss.token)
+    const { world, snapshot, entries } = looked
+    return this.#settleIfFresh(flight, token, { world, snapshot, entry: entries[0] ?? null })
   }
 
   /** What somebody else has loaded meanwhile is settled here. */
@@ -208,77 +208,10 @@ export class LoadSteps {
     }
     release(unneeded)
     try {
-      await this.#run(load, won)
+      await this.#runs.run(load, won)
     } finally {
       release(held.filter((key) => !unneeded.includes(key)))
     }
-  }
-
-  /** Calls the loader, stores what it returns, and settles the flights. */
-  async #run(load: Load, pending: readonly Pending[]): Promise<void> {
-    if (pending.length === 0) return
-    const { reporter, timing, clock, store, failures } = this.#options
-    const { signal, options } = load
-    const started = clock.monotonic()
-    const keys = pending.map(({ flight }) => flight.key)
-    const missing = pending.map(({ flight, miss }) => store.missing(flight.key, miss))
-    let loaded: readonly Loaded[]
-    this.#count(keys, 1)
-    try {
-      const deadline = { keys, signal, loadTimeoutMs: options.loadTimeoutMs, keepsAlive: load.isWanted }
-      const run = (): Promise<readonly Loaded[]> =>
-        runUnderDeadline(deadline, (ended) => load.run(missing, ended))
-      loaded = await timing.runIfWanted('load', () => keys, run)
-    } catch (error) {
-      for (const each of pending) this.#failed(each, error)
-      return
-    } finally {
-      this.#count(keys, -1)
-    }
-    const fill = async ({ flight, miss }: Pending, one: Loaded): Promise<void> => {
-      failures.succeeded(flight.key)
-      try {
-        const { stored, result } = await store.fill(miss, one, options)
-        reporter.report('loaded', { key: flight.key, ms: clock.monotonic() - started, stored })
-        flight.settle(result)
-      } catch (error) {
-        flight.fail(error)
-      }
-    }
-    await Promise.all(pending.map((each, i) => fill(each, loaded[i] as Loaded)))
-  }
-
-  #count(keys: readonly string[], step: 1 | -1): void {
-    for (const key of keys) {
-      const count = (this.#loading.get(key) ?? 0) + step
-      if (count === 0) this.#loading.delete(key)
-      else this.#loading.set(key, count)
-    }
-  }
-
-  #failed(pending: Pending, error: unknown): void {
-    const { reporter, local, failures } = this.#options
-    const { flight, miss } = pending
-    const { options, purpose, signal } = flight.load
-    reporter.report('load-failed', { key: flight.key, error })
-    // That nobody wants it any more says nothing about the loader.
-    if (!signal.aborted) failures.failed(flight.key, error, options)
-    const stale = purpose === 'miss' ? this.#stale(pending) : null
-    if (stale !== null) return this.#end(pending, stale)
-    if (miss !== null) local.abandon(miss.token)
-    flight.fail(error)
-  }
-
-  #stale({ flight, miss }: Pending): LoadResult | null {
-    const { store } = this.#options
-    if (miss !== null) return store.stale(miss)
-    return mayTakeHeld(flight.load.options) ? store.lastKnown(flight.key) : null
-  }
-
-  /** Ends a flight with a value that is not the store's newest: no caller may be given an older one by what is held or under way. */
-  #end({ flight, miss }: Pending, stale: LoadResult): void {
-    if (miss !== null) this.#options.local.forget(miss.token)
-    flight.settle(stale)
   }
 
   /** A fresh entry ends the flight, if it is enough. Null: it did. */

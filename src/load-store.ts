@@ -63,6 +63,11 @@ export class LoadStore {
     return new LoadResult(found.value, 'store', this.#copying(found, read.entry), read.entry.freshMs)
   }
 
+  /** For when the loader is done. */
+  prepareFills(world: string): Promise<void> {
+    return this.#options.writer.prepareFills(world)
+  }
+
   /** Null: there is nothing to store under. */
   async fill(miss: Miss | null, loaded: Loaded, options: ResolvedLoadOptions): Promise<Filled> {
     let result = new LoadResult(loaded.value, 'loader', null)

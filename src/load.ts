@@ -35,10 +35,21 @@ export class Loads implements LoadListener {
   }
 
   /** Results in the order of the keys, which are distinct. One statement reads them, and one call of the loader loads what is missing. */
-  async get(keys: readonly string[], run: RunLoader, options: ResolvedLoadOptions): Promise<LoadResult[]> {
+  async getMany(
+    keys: readonly string[],
+    run: RunLoader,
+    options: ResolvedLoadOptions,
+  ): Promise<LoadResult[]> {
     for (const key of keys) this.#refuseReentrance(key)
     const flights = this.#board(keys, run, options)
     return Promise.all(flights.map((flight) => waitFor(flight, options)))
+  }
+
+  /** As getMany, of one key. A thousand callers of it are answered in one moment, in which each array and promise counts. */
+  get(key: string, run: RunLoader, options: ResolvedLoadOptions): Promise<LoadResult> {
+    this.#refuseReentrance(key)
+    const [flight] = this.#board([key], run, options)
+    return waitFor(flight as LoadFlight, options)
   }
 
   /** Loads again what will soon not be fresh, behind an answer and once in the cluster. */

@@ -44,8 +44,8 @@ export class ReadThrough {
     }
     assertKey(key)
     const resolved = resolveLoadOptions(options, this.#parts.options)
-    const [value] = await this.#load([key], runOne(loader, resolved), resolved)
-    return value
+    const load = (): Promise<unknown> => this.#loadOne(key, runOne(loader, resolved), resolved)
+    return this.#parts.timing.runIfWanted('getOrSet', () => [key], load)
   }
 
   async getOrSetMany(
@@ -72,7 +72,8 @@ export class ReadThrough {
     }
     if (this.#mayRefresh(options)) this.#refresh(answers, run, resolved)
     if (missing.length > 0) {
-      const values = await this.#load(missing, run, resolved)
+      const load = (): Promise<unknown[]> => this.#loadMany(missing, run, resolved)
+      const values = await this.#parts.timing.runIfWanted('getOrSet', () => missing, load)
       for (const [i, key] of missing.entries()) found.set(key, values[i])
     }
     return keys.map((key) => found.get(key))
@@ -102,20 +103,20 @@ export class ReadThrough {
     this.#parts.loads.refresh(keys, run, options)
   }
 
-  #load(keys: readonly string[], run: RunLoader, options: ResolvedLoadOptions): Promise<unknown[]> {
-    const load = (): Promise<unknown[]> => this.#loadAll(keys, run, options)
-    return this.#parts.timing.runIfWanted('getOrSet', () => keys, load)
+  async #loadOne(key: string, run: RunLoader, options: ResolvedLoadOptions): Promise<unknown> {
+    options.signal?.throwIfAborted()
+    const result = await this.#parts.loads.get(key, run, options)
+    if (options.refreshAhead > 0) this.#refresh([answerOf(key, result)], run, options)
+    return this.#report(key, result)
   }
 
-  async #loadAll(keys: readonly string[], run: RunLoader, options: ResolvedLoadOptions): Promise<unknown[]> {
+  async #loadMany(keys: readonly string[], run: RunLoader, options: ResolvedLoadOptions): Promise<unknown[]> {
     options.signal?.throwIfAborted()
-    const results = await this.#parts.loads.get(keys, run, options)
-    const answers = results.map(({ value, freshMs: leftMs = Infinity }, i): Answer => ({
-      key: keys[i] as string,
-      value,
-      leftMs,
-    }))
-    if (options.refreshAhead > 0) this.#refresh(answers, run, options)
+    const results = await this.#parts.loads.getMany(keys, run, options)
+    if (options.refreshAhead > 0) {
+      const answers = results.map((result, i) => answerOf(keys[i] as string, result))
+      this.#refresh(answers, run, options)
+    }
     return results.map((result, i) => this.#report(keys[i] as string, result))
   }
 
@@ -125,4 +126,8 @@ export class ReadThrough {
     else this.#parts.reporter.hit(key, origin)
     return result.take()
   }
+}
+
+function answerOf(key: string, { value, freshMs = Infinity }: LoadResult): Answer {
+  return { key, value, leftMs: freshMs }
 }

@@ -10,6 +10,7 @@ import type { Gate } from './gate.ts'
 import type { Background, Cancel } from './memory/background.ts'
 import type { Targets } from './memory/bypass.ts'
 import type { LocalView } from './memory/coherence.ts'
+import { SyncPace } from './memory/sync-pace.ts'
 import type { Feed, FeedReply } from './postgres/feed.ts'
 
 // After the gate for hints has opened again: what it left out is committed by then.
@@ -43,8 +44,13 @@ export class Sync {
   #running: Promise<void> | undefined
   #next: Promise<void> | undefined
   #trailing: Cancel | undefined
+  #trailingAt = 0
+  /** When the gate has opened again after the last hint. */
   #trailsAt = 0
+  /** Whether all hints since the last sync named what has changed, which was evicted: then the server's load decides about the next. */
+  #mayRest = true
   #sentAt: number | null = null
+  readonly #pace = new SyncPace()
   readonly #followed = new Map<Targets, string>()
   #chasing = false
   #hasRetired = false
@@ -123,7 +129,7 @@ export class Sync {
   }
 
   hinted(hint: Hint): void {
-    const { local, background, clock, expectsMoreNews } = this.#options
+    const { local, clock, expectsMoreNews } = this.#options
     if (hint.kind !== 'change' && hint.kind !== 'sync' && hint.kind !== 'unknown') return
     const shutMs = hint.kind === 'unknown' ? USUAL_SHUT_MS : hint.shutMs
     const isStorm = shutMs > USUAL_SHUT_MS
@@ -133,15 +139,29 @@ export class Sync {
     const apartMs = isStorm ? Math.random() * shutMs : 0
     const waitMs = shutMs + TRAILING_MS + apartMs
     this.#trailsAt = clock.monotonic() + waitMs
-    if (this.#trailing === undefined) this.#trailing = background.once(waitMs, () => this.#trail())
+    this.#mayRest &&= hint.kind === 'change'
+    this.#trailIn(waitMs)
   }
 
-  // What the gate left out after the last hint is seen by a sync that begins when it has opened again.
+  // What the gate left out after the last hint is seen by a sync that begins when it has opened again. Later hints do not put it off.
+  #trailIn(ms: number): void {
+    const { background, clock } = this.#options
+    const now = clock.monotonic()
+    const waitMs = this.#mayRest ? Math.max(ms, this.#pace.restMs(now)) : ms
+    if (this.#trailing !== undefined && this.#trailingAt <= now + waitMs) return
+    this.#trailing?.()
+    this.#trailingAt = now + waitMs
+    this.#trailing = background.once(waitMs, () => this.#trail())
+  }
+
   #trail(): Promise<void> | undefined {
-    const { local, background, clock } = this.#options
+    const { local, clock } = this.#options
+    this.#trailing = undefined
+    const isInUse = local.wantsSync || (local.isInUse && local.size > 0)
+    const renewed = isInUse ? this.#renew() : undefined
     const leftMs = this.#trailsAt - clock.monotonic()
-    this.#trailing = leftMs >= 1 ? background.once(leftMs, () => this.#trail()) : undefined
-    if (local.wantsSync || (local.isInUse && local.size > 0)) return this.#renew()
+    if (leftMs >= 1) this.#trailIn(leftMs)
+    if (renewed !== undefined) return renewed
     // Nobody has asked for long: whoever does next finds no lease, and asks the store, instead of all that was left out being taken in for nobody.
     if (!local.isInUse) local.lapse()
     this.#options.tookNewsIn()
@@ -162,6 +182,8 @@ export class Sync {
     const { gate, local, reporter, clock } = this.#options
     const started = clock.monotonic()
     try {
+      this.#pace.begin(started)
+      this.#mayRest = true
       const sentAt = local.beginSync()
       let reply = await gate.pass('sync', () => this.#ask())
       if (this.#world !== null && reply.world !== this.#world) {
@@ -193,6 +215,7 @@ export class Sync {
       }
       throw error
     } finally {
+      this.#pace.end(clock.monotonic())
       this.#options.tookNewsIn()
     }
   }

@@ -91,6 +91,11 @@ export class Writer {
     return this.#write(token, toWrite(token.key, value, options, from, localTtlMs))
   }
 
+  async prepareFills(world: string): Promise<void> {
+    const { store, gate } = this.#options
+    if (!store.hasFilled) await gate.pass('prepare', () => store.prepareFills(world))
+  }
+
   /** A write that happens only if what is there allows it; then it is let into the local cache. Whether it happened. */
   async writeAtomically(write: EntryWrite, size: number, run: AtomicRun): Promise<boolean> {
     const { done } = await this.#runAtomic({

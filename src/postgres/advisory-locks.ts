@@ -10,7 +10,7 @@ import type { Statement } from './driver.ts'
 import type { Claims, LoadLocks } from './locks.ts'
 import type { Names } from './names.ts'
 import type { Session } from './session.ts'
-import { toReadReply } from './store.ts'
+import { type ReadReply, toReadReply } from './store.ts'
 
 // Lock memory is shared with every application of the server: max_locks_per_transaction × max_connections.
 const MAX_LOCKS = 32
@@ -91,6 +91,10 @@ export class AdvisoryLocks implements LoadLocks {
     return null
   }
 
+  async look(key: string): Promise<ReadReply> {
+    return toReadReply([key], await this.#session.query(this.#read, [encodeTextArray([key])]))
+  }
+
   async enlist(key: string): Promise<void> {
     const hash = hashKey(key)
     const waiting = this.#waiting.get(hash) ?? { enlisted: 0, heard: 0, sleepers: new Set() }
@@ -106,14 +110,15 @@ export class AdvisoryLocks implements LoadLocks {
     this.#session.query(DELIST, [this.#names.waitClass, hash]).catch(() => {}) // a lost session has no locks
   }
 
-  sleep(key: string, ms: number, heard: number): Promise<void> {
+  sleep(key: string, ms: number, heard: number): Promise<boolean> {
     const waiting = this.#waiting.get(hashKey(key))
-    if (waiting === undefined || waiting.heard !== heard) return Promise.resolve()
+    if (waiting === undefined) return Promise.resolve(false)
+    if (waiting.heard !== heard) return Promise.resolve(true)
     return new Promise((resolve) => {
       const wake = (): void => {
         clearTimeout(timer)
         waiting.sleepers.delete(wake)
-        resolve()
+        resolve(waiting.heard !== heard)
       }
       const timer = setTimeout(wake, ms)
       waiting.sleepers.add(wake)

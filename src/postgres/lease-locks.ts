@@ -3,7 +3,7 @@
 import type { Driver } from './driver.ts'
 import type { Claims, LoadLocks } from './locks.ts'
 import type { Statements } from './statements.ts'
-import type { Store } from './store.ts'
+import type { ReadReply, Store } from './store.ts'
 
 // Waiters look again after this and as much again at random, so that those of one key spread out.
 const POLL_MS = 50
@@ -42,12 +42,16 @@ export class LeaseLocks implements LoadLocks {
     }
   }
 
+  look(key: string): Promise<ReadReply> {
+    return this.#store.readMany([key])
+  }
+
   async enlist(): Promise<void> {}
 
   delist(): void {}
 
-  sleep(_key: string, ms: number): Promise<void> {
-    return new Promise((resolve) => setTimeout(resolve, Math.min(ms, POLL_MS * (1 + Math.random()))))
+  sleep(_key: string, ms: number): Promise<boolean> {
+    return new Promise((resolve) => setTimeout(resolve, Math.min(ms, POLL_MS * (1 + Math.random())), false))
   }
 
   async release(keys: readonly string[]): Promise<void> {

@@ -16,10 +16,15 @@ export interface Claims {
 export interface LoadLocks {
   /** Tries the locks, then reads in a later statement. Null: no lock can be had now, so load without. */
   claim(keys: readonly string[]): Promise<Claims | null>
+  /** Reads as claim() does, and tries no lock. Rejects where that cannot be had now. */
+  look(key: string): Promise<ReadReply>
   /** Says "I wait for this key" before the claim that decides about sleeping. */
   enlist(key: string): Promise<void>
-  /** Until a signal is heard that the claim did not know of, or for a while: a killed holder signals nobody. */
-  sleep(key: string, ms: number, heard: number): Promise<void>
+  /**
+   * Until a signal is heard that the claim did not know of, or for a while: a killed holder signals nobody. Resolves with whether there was a signal:
+   * then the value is most likely there.
+   */
+  sleep(key: string, ms: number, heard: number): Promise<boolean>
   delist(key: string): void
   /** After the fills were answered. Resolves when others can have the locks. */
   release(keys: readonly string[]): Promise<void>

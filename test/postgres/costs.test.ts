@@ -6,12 +6,17 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { PostgresCache } from '../../src/index.ts'
 import { allocated } from '../allocated.ts'
 import { createDatabase } from '../database.ts'
+import { Latch } from '../latch.ts'
 import { HAS_OWN_SERVERS, startOwnServer } from '../own-server.ts'
 import { TcpProxy } from '../tcp-proxy.ts'
 
 /** Hears which statements a client sends. Those of ours are prepared and have names. */
 class Statements {
   readonly #sent: string[] = []
+
+  get sent(): readonly string[] {
+    return this.#sent
+  }
 
   /** The names, in order. */
   async of(work: () => Promise<unknown>): Promise<string[]> {
@@ -61,6 +66,13 @@ const keys = (name: string, count: number): string[] =>
 const entries = (name: string, count: number): [string, string][] =>
   keys(name, count).map((key) => [key, 'x'.repeat(100)])
 
+async function isServerIdle(): Promise<boolean> {
+  const busy = await database.query(
+    `select from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and state <> 'idle'`,
+  )
+  return busy.length === 0
+}
+
 describe('what is sent', () => {
   it('one statement for a read, of a key or of many', async () => {
     await cache.setMany(entries('read', 256))
@@ -92,20 +104,54 @@ describe('what is sent', () => {
     expect(await statements.of(everybody)).toEqual(['glance'])
   })
 
+  // Locks are given back behind the answer.
+  const isAwaited = (name: string): boolean => !['unlock', 'signal', 'delist'].includes(name)
+
+  it('a write of nothing with the first load, which the server compiles and plans while the loader runs', async () => {
+    const latch = new Latch()
+    const before = await statements.of(async () => {
+      void cache.getOrSet('first', () => latch.opened.then(() => 1))
+      await expect.poll(() => statements.sent).toContain('write')
+    })
+    const after = await statements.of(async () => {
+      latch.open()
+      await cache.getOrSet('first', () => 1)
+    })
+    expect(before).toEqual(['glance', 'try_locks', 'read', 'write'])
+    expect(after.filter(isAwaited)).toEqual(['write'])
+  })
+
+  // On a busy machine it may wake by itself.
+  it('a read, and no lock, for who has waited until another process had loaded', { retry: 2 }, async () => {
+    const key = `elsewhere ${Math.random()}`
+    const latch = new Latch()
+    const begun = new Latch()
+    const loaded = near.getOrSet(key, () => {
+      begun.open()
+      return latch.opened.then(() => 1)
+    })
+    await begun.opened
+    let found: Promise<number> | undefined
+    const before = await statements.of(async () => {
+      found = cache.getOrSet(key, () => 2)
+      await expect.poll(() => statements.sent, { interval: 5 }).toHaveLength(6)
+      await expect.poll(isServerIdle, { interval: 5 }).toBe(true)
+    })
+    const after = await statements.of(async () => {
+      latch.open()
+      expect(await Promise.all([loaded, found])).toEqual([1, 1])
+    })
+    expect(before).toEqual(['glance', 'try_locks', 'read', 'enlist', 'try_locks', 'read'])
+    expect(after.filter(isAwaited)).toEqual(['read'])
+  })
+
   it('three round trips for a load: read, claim, fill', async () => {
     const load = (): number => 1
     const sent = await statements.of(async () => {
       await cache.getOrSet('cold', load)
       await cache.getOrSet('cold', load)
     })
-    // The lock is given back behind the answer.
-    expect(sent.filter((name) => name !== 'unlock' && name !== 'signal')).toEqual([
-      'glance',
-      'try_locks',
-      'read',
-      'write',
-      'glance',
-    ])
+    expect(sent.filter(isAwaited)).toEqual(['glance', 'try_locks', 'read', 'write', 'glance'])
   })
 
   // From here on something was invalidated: what any transaction of the server is older than is disputed.

@@ -1,4 +1,3 @@
-import { Transform } from 'node:stream'
 import { Client } from 'pg'
 import { describe, expect, it } from 'vitest'
 import { majorFromEnvironment } from '../../scripts/database-url.ts'
@@ -6,6 +5,7 @@ import type { Finding, Verdict } from '../../src/cli/diagnosis.ts'
 import { examine } from '../../src/examination.ts'
 import { PostgresCache } from '../../src/index.ts'
 import { createDatabase, type TestDatabase } from '../database.ts'
+import { heldBack } from '../held-back.ts'
 import { createRole } from '../limited-role.ts'
 import { HAS_OWN_SERVERS, startOwnServer } from '../own-server.ts'
 import { runCommand } from '../run-command.ts'
@@ -29,12 +29,6 @@ async function diagnose(url: string, ...args: readonly string[]): Promise<Diagno
 }
 
 const LATENCY_MS = 60
-
-function heldBack(ms: number): Transform {
-  return new Transform({
-    transform: (chunk: Buffer, _, done) => void setTimeout(() => done(null, chunk), ms),
-  })
-}
 
 async function installed(): Promise<TestDatabase> {
   const database = await createDatabase()
@@ -126,7 +120,7 @@ describe('doctor', () => {
 
   it('times one round trip, and reads the clock in it, however long the rest takes', async () => {
     const database = await installed()
-    await using proxy = await TcpProxy.to(database.url, { fromServer: () => heldBack(LATENCY_MS) })
+    await using proxy = await TcpProxy.to(database.url, { fromServer: () => heldBack(() => LATENCY_MS) })
     const { roundTripMs, clockAheadMs } = await examine({ connectionString: proxy.urlOf(database.url) })
     expect(roundTripMs).toBeGreaterThan(LATENCY_MS - 1)
     expect(roundTripMs).toBeLessThan(2 * LATENCY_MS)

@@ -2,7 +2,9 @@ import { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { PostgresCache } from '../../src/index.ts'
 import { createDatabase } from '../database.ts'
+import { heldBack } from '../held-back.ts'
 import { nextEvent } from '../next-event.ts'
+import { TcpProxy } from '../tcp-proxy.ts'
 import { ageRows } from './age-rows.ts'
 import { Ear } from './ear.ts'
 
@@ -274,6 +276,30 @@ describe('who hears a hint', () => {
     await hinted
     await evicted
     expect(await reading.getMany(['hinted', 'left out'])).toEqual([undefined, undefined])
+  })
+
+  it('syncs less often where the server is slow to answer, and hears of all the same', async () => {
+    let slowMs = 0
+    await using proxy = await TcpProxy.to(connectionString, { fromServer: () => heldBack(() => slowMs) })
+    await using reading = new PostgresCache({ connectionString: proxy.urlOf(connectionString) })
+    await reading.connect()
+    let hints = 0
+    let syncs = 0
+    reading.on('hint-received', () => hints++)
+    reading.on('synced', () => syncs++)
+    let written = 0
+    await cache.set('overwritten', written)
+    await expect.poll(() => reading.get('overwritten')).toBe(written)
+    slowMs = 20
+    const started = performance.now()
+    while (performance.now() - started < 2_000) {
+      void reading.get('overwritten')
+      await cache.set('overwritten', ++written)
+    }
+    console.log(`${hints} hints, ${syncs} syncs`)
+    expect(hints).toBeGreaterThan(20)
+    expect(syncs).toBeLessThan(hints / 5)
+    await expect.poll(() => reading.get('overwritten')).toBe(written)
   })
 
   it('hears of a long list by syncing', async () => {
