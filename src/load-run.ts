@@ -33,6 +33,7 @@ export class LoadRuns {
   readonly #options: LoadRunsOptions
   /** How many loaders of a key run in this process: usually one. */
   readonly #running = new Map<string, number>()
+  #hasPrepared = false
 
   constructor(options: LoadRunsOptions) {
     this.#options = options
@@ -90,14 +91,15 @@ export class LoadRuns {
     flight.settle(stale)
   }
 
-  // The fill meets the same failure, and tells of it.
+  // Once. The fill meets the same failure, and tells of it.
   #prepareFills(world: World): void {
     const { background, store } = this.#options
-    if (world !== null)
-      void background.run(
-        () => store.prepareFills(world),
-        () => {},
-      )
+    if (this.#hasPrepared || world === null) return
+    this.#hasPrepared = true
+    void background.run(
+      () => store.prepareFills(world),
+      () => {},
+    )
   }
 
   #count(keys: readonly string[], step: 1 | -1): void {

@@ -91,9 +91,9 @@ export class Writer {
     return this.#write(token, toWrite(token.key, value, options, from, localTtlMs))
   }
 
-  async prepareFills(world: string): Promise<void> {
+  prepareFills(world: string): Promise<void> {
     const { store, gate } = this.#options
-    if (!store.hasFilled) await gate.pass('prepare', () => store.prepareFills(world))
+    return gate.pass('prepare', () => store.prepareFills(world))
   }
 
   /** A write that happens only if what is there allows it; then it is let into the local cache. Whether it happened. */

@@ -79,16 +79,11 @@ export class Store {
   readonly #sql: Statements
   /** How many reads are still to ask the log at once. */
   #disputedReads = 0
-  #hasFilled = false
   #preparing: Promise<unknown> | undefined
 
   constructor(driver: Driver, statements: Statements) {
     this.#driver = driver
     this.#sql = statements
-  }
-
-  get hasFilled(): boolean {
-    return this.#hasFilled
   }
 
   async readMany(keys: readonly string[]): Promise<ReadReply> {
@@ -110,7 +105,6 @@ export class Store {
     const none = encodeTextArray([])
     const noTimes = encodeFloat8Array([])
     const values = [world, '20ms', none, none, null, null, null, noTimes, null, '{}']
-    this.#hasFilled = true
     const preparing = this.#driver.query(this.#sql.write, values)
     this.#preparing = preparing.catch(() => {})
     try {
@@ -127,10 +121,7 @@ export class Store {
     lockTimeoutMs: number,
   ): Promise<WriteReply> {
     const entries = unsorted.toSorted(byKey)
-    if (entries.some(({ token }) => token !== null)) {
-      this.#hasFilled = true
-      if (this.#preparing !== undefined) await this.#preparing
-    }
+    if (this.#preparing !== undefined && entries.some(({ token }) => token !== null)) await this.#preparing
     const [row] = await this.#driver.query(this.#sql.write, [
       world,
       `${lockTimeoutMs}ms`,
