@@ -116,6 +116,23 @@ describeWith('PgBouncer (apt-get install pgbouncer)', 'through PgBouncer in tran
     await client.end()
   })
 
+  it('nothing is set on a connection that others are given next', async () => {
+    const database = await createDatabase()
+    const connectionString = bouncer.urlOf(database.url)
+    await using cache = new PostgresCache({ connectionString })
+    await cache.connect()
+    await Promise.all(Array.from({ length: 600 }, (_, i) => cache.get(`key ${i}`)))
+    // Each has one of them to itself until its transaction ends.
+    const clients = Array.from({ length: CONNECTIONS }, () => new Client(connectionString))
+    const modes = clients.map(async (client) => {
+      await client.connect()
+      await client.query('begin')
+      return (await client.query('show plan_cache_mode')).rows
+    })
+    expect((await Promise.all(modes)).flat()).toEqual(clients.map(() => ({ plan_cache_mode: 'auto' })))
+    await Promise.all(clients.map((client) => client.end()))
+  })
+
   it('a direct address for the session brings hints and locks back', async () => {
     const database = await createDatabase()
     const options = {

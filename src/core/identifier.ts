@@ -1,4 +1,4 @@
-// SQL identifiers and literals. The only place that turns a name into SQL text; values travel as parameters.
+// SQL identifiers and literals. The only place that turns a name into SQL text, and the prefix of a listing; other values travel as parameters.
 
 import { CacheError } from './errors.ts'
 import { expected } from './expected.ts'

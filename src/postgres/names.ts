@@ -1,4 +1,4 @@
-// Names of everything in the schema, and the rendering of SQL files. No SQL text is ever built from a value.
+// Names of everything in the schema, and the rendering of SQL files. The only value that SQL text is built from is the prefix of a listing.
 
 import { quoteIdentifier, quoteLiteral } from '../core/identifier.ts'
 import { hashKey } from '../core/key.ts'

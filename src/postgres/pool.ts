@@ -3,6 +3,7 @@
 import pg from 'pg'
 import type { PoolSource } from '../options.ts'
 import type { DriverPool } from './connections.ts'
+import { planOnce } from './plans.ts'
 
 export interface ManagedPool extends DriverPool {
   /** How to reach the same server for the session connection. */
@@ -44,6 +45,8 @@ export function createPool(
     idleTimeoutMillis: IDLE_TIMEOUT_MS,
     // An idle cache that nobody closed must not keep a script from ending.
     allowExitOnIdle: true,
+    verify: (client, isVerified) =>
+      void planOnce(client, connectTimeoutMs).then(() => isVerified(), isVerified),
   })
   // Without a listener, an idle connection that the server ends would end the process.
   pool.on('error', onIdleError)

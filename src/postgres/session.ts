@@ -18,6 +18,7 @@ import { quoteIdentifier } from '../core/identifier.ts'
 import { cancelStatement } from './cancel.ts'
 import { type Request, type Row, type Statement, request, send } from './driver.ts'
 import { sqlStateOf, StatementTimeout } from './failures.ts'
+import { PLAN_ONCE } from './plans.ts'
 
 export type SessionState = 'idle' | 'connecting' | 'live' | 'lost' | 'deaf' | 'closed'
 
@@ -50,8 +51,12 @@ const FIRST_BACKOFF_MS = 50
 const MAX_BACKOFF_MS = 5_000
 
 // A dead holder's locks must be free within 20 s, so the server has to notice a dead peer by itself.
-const SERVER_KEEPALIVES =
-  'set tcp_keepalives_idle = 5; set tcp_keepalives_interval = 3; set tcp_keepalives_count = 3; set tcp_user_timeout = 14000'
+const SERVER_KEEPALIVES = [
+  'set tcp_keepalives_idle = 5',
+  'set tcp_keepalives_interval = 3',
+  'set tcp_keepalives_count = 3',
+  'set tcp_user_timeout = 14000',
+]
 const CLIENT_KEEPALIVE_DELAY_MS = 5_000
 
 const BACKEND: Statement = { name: '', text: 'select pg_backend_pid()' }
@@ -142,7 +147,8 @@ export class Session {
       if (this.#isPooled) await this.#options.notify(nonce.payload)
       else await this.#run(client, { text: 'select pg_notify($1, $2)', values: [channel, nonce.payload] })
       const hears = await nonce.arrives()
-      if (hears) await Promise.all(SERVER_KEEPALIVES.split('; ').map((text) => this.#run(client, { text })))
+      if (hears)
+        await Promise.all([...SERVER_KEEPALIVES, PLAN_ONCE].map((text) => this.#run(client, { text })))
       if (this.#state !== 'connecting') throw new Error('the session was closed')
       if (broken.length > 0) throw broken[0] as Error
       if (!hears) {

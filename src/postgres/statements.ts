@@ -18,8 +18,8 @@ export interface Statements {
   readonly invalidate: Statement
   readonly touch: Statement
   readonly list: Statement
-  readonly page: Statement
-  readonly pageByTag: Statement
+  /** After $1, at most $2; where it is by tag, those that carry $3. */
+  readonly page: (prefix: string, isByTag: boolean) => Statement
   readonly beginSweep: Statement
   readonly beginTrim: Statement
   readonly sweepBlocks: Statement
@@ -111,21 +111,16 @@ cross join lateral (select * from ${object('feed')} as f where f.txid = unseen.t
 from ${object('valid_entries')} as e
 where e.key = $1 and e.expires_at > statement_timestamp()`,
     ),
-    // Pages in key order: every prefix of a key sorts before the key under collation "C".
-    page: named(
-      'page',
-      `select ${listedColumns}
+    // Pages in key order: every prefix of a key sorts before the key under collation "C". The prefix is a literal, from which the planner knows where
+    // the last page ends; from a parameter it would not in a plan that is kept, and go on to the end of the table.
+    page: (prefix, isByTag) => ({
+      name: '',
+      text: `select ${listedColumns}
 from ${object('valid_entries')} as e
-where e.key > $1 and e.key >= $2 and starts_with(e.key, $2) and e.fresh_until > statement_timestamp()
-order by e.key limit $3`,
-    ),
-    pageByTag: named(
-      'page_by_tag',
-      `select ${listedColumns}
-from ${object('valid_entries')} as e
-where e.key > $1 and e.key >= $2 and starts_with(e.key, $2) and e.fresh_until > statement_timestamp() and $4 = any (e.tags)
-order by e.key limit $3`,
-    ),
+where e.key > $1 and e.key >= ${quoteLiteral(prefix)} and starts_with(e.key, ${quoteLiteral(prefix)})
+  and e.fresh_until > statement_timestamp()${isByTag ? ' and $3 = any (e.tags)' : ''}
+order by e.key limit $2`,
+    }),
     beginSweep: named('begin_sweep', `select ${object('begin_sweep')}($1, $2, $3)`),
     beginTrim: named('begin_trim', `select ${object('begin_trim')}($1, $2)`),
     sweepBlocks: named('sweep_blocks', `select removed, wrapped from ${object('sweep_blocks')}($1, $2)`),

@@ -205,10 +205,8 @@ export class Store {
 
   /** Fresh entries after a key, in key order. */
   async page({ after, prefix, tag, limit }: Page): Promise<ListedEntry[]> {
-    const rows =
-      tag === undefined
-        ? await this.#driver.query(this.#sql.page, [after, prefix, limit])
-        : await this.#driver.query(this.#sql.pageByTag, [after, prefix, limit, tag])
+    const statement = this.#sql.page(prefix, tag !== undefined)
+    const rows = await this.#driver.query(statement, [after, limit, ...(tag === undefined ? [] : [tag])])
     return rows.map(toListed)
   }
 }

@@ -1,0 +1,63 @@
+// When statements are planned, and that nothing for it is left on connections of others.
+
+import { Pool } from 'pg'
+import { describe, expect, it } from 'vitest'
+import { PostgresCache } from '../../src/index.ts'
+import { Driver, type Statement } from '../../src/postgres/driver.ts'
+import { createNames } from '../../src/postgres/names.ts'
+import { createPool } from '../../src/postgres/pool.ts'
+import { createStatements } from '../../src/postgres/statements.ts'
+import { createDatabase } from '../database.ts'
+
+const TIMEOUT_MS = 10_000
+const NO_BOUNDS = { min: 0, max: 1 }
+
+const database = await createDatabase()
+await database.install()
+const statements = createStatements(createNames({ schema: 'postgres_cache', prefix: '' }))
+
+const SETTING: Statement = { name: '', text: `select current_setting('plan_cache_mode')` }
+const PLANS: Statement = {
+  name: '',
+  text: `select generic_plans::text, custom_plans::text from pg_prepared_statements where name like 'postgres_cache_glance%'`,
+}
+
+describe('a connection', () => {
+  it('of a pool of ours plans a read once', async () => {
+    const source = { kind: 'own', connectionString: database.url, ...NO_BOUNDS } as const
+    const pool = createPool(source, TIMEOUT_MS, () => {})
+    const driver = new Driver(pool, { queryTimeoutMs: TIMEOUT_MS, prepare: true })
+    try {
+      for (let i = 0; i < 3; i++) await driver.query(statements.glance, ['{key}'])
+      expect(await driver.query(PLANS)).toEqual([['3', '0']])
+    } finally {
+      driver.close()
+      await pool.close()
+    }
+  })
+
+  it('of a pool that was given is left as it was', async () => {
+    const given = new Pool({ connectionString: database.url, max: 1 })
+    try {
+      await using cache = new PostgresCache({ pool: given, sessionConnectionString: database.url })
+      await cache.connect()
+      await cache.set('key', 1)
+      expect(await cache.get('key', { fresh: true })).toBe(1)
+      expect((await given.query(SETTING.text)).rows).toEqual([{ current_setting: 'auto' }])
+    } finally {
+      await given.end()
+    }
+  })
+})
+
+describe('a page of a listing', () => {
+  it.each(['user:', 'it’s \\ "', ''])('ends with the prefix %j in a plan that is kept', async (prefix) => {
+    const { admin } = database
+    await admin.query('begin; set local plan_cache_mode = force_generic_plan; set local enable_seqscan = off')
+    await admin.query(`prepare page (text, bigint) as ${statements.page(prefix, false).text}`)
+    const { rows } = await admin.query<{ 'QUERY PLAN': string }>(`explain execute page ('', 10)`)
+    await admin.query('rollback; deallocate page')
+    const condition = rows.map((row) => row['QUERY PLAN']).find((line) => /Index Cond: .*key > /.test(line))
+    expect(condition).toMatch(prefix === '' ? /key >/ : /key < /)
+  })
+})
