@@ -62,8 +62,9 @@ class KeyHistory {
         const written = own.before(read.start)
         knownAtStart.set(read, Math.max(known?.rank ?? -1, written?.rank ?? -1))
         open = [...open.filter(({ end }) => end >= read.start), read]
-        // It may have been answered by a call of this node that was under way.
-        const begun = read.fresh || read.tier === 'local' ? read.start : (open[0] as Read).start
+        // It may have been answered by a read of this node that was under way.
+        const first = Math.min((open[0] as Read).start, read.refetchedFrom ?? Infinity)
+        const begun = read.fresh || read.tier === 'local' ? read.start : first
         return this.#check(read, begun, written, known)
       })
   }

@@ -24,6 +24,11 @@ export interface Read extends Timed {
   readonly fresh: boolean
   /** Where the answer came from; `loader`: this very call's. */
   readonly tier: 'local' | 'store' | 'loader'
+  /**
+   * When the node dropped the key because it had changed, if nobody has read it since: the cache reads it again by itself, and that may have been under
+   * way and have answered. Null: no such read can be.
+   */
+  readonly refetchedFrom: number | null
   /** Null: a miss. */
   readonly found: Version | null
   /** The cache reported a failure meanwhile, so that a miss says nothing. */

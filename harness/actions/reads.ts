@@ -64,20 +64,25 @@ export async function getMany(client: Client): Promise<void> {
   const { node, random } = client
   const keys = [...new Set(Array.from({ length: 2 + random.below(8) }, () => drawSourced(client).key))]
   const fresh = random.chance(0.1)
-  const troubles = node.observer.troubles
+  const { observer } = node
+  const { troubles } = observer
+  const refetchedFrom = keys.map((key) => observer.refetchedFrom(key))
   const start = now()
-  const { promise, hits } = node.observer.call(() => node.cache.getMany<Version>(keys, { fresh }))
+  const { promise, hits } = observer.call(() => node.cache.getMany<Version>(keys, { fresh }))
   const found = await promise
   const end = now()
   for (const [i, key] of keys.entries()) {
+    const from = refetchedFrom[i] ?? null
+    observer.hasRead(key, from)
     node.record({
       op: 'read',
       call: 'getMany',
       key,
       fresh,
       tier: hits.includes(key) ? 'local' : 'store',
+      refetchedFrom: from,
       found: toVersion(found[i]),
-      doubtful: node.observer.troubles > troubles,
+      doubtful: observer.troubles > troubles,
       start,
       end,
     })
@@ -130,14 +135,17 @@ async function recordRead(
   run: () => Promise<Version | undefined>,
   hasLoaded: () => boolean = () => false,
 ): Promise<void> {
-  const troubles = node.observer.troubles
+  const { observer } = node
+  const { troubles } = observer
+  const refetchedFrom = observer.refetchedFrom(about.key)
   const start = now()
-  const { promise, hits } = node.observer.call(run)
+  const { promise, hits } = observer.call(run)
   const found = await promise
   const end = now()
+  observer.hasRead(about.key, refetchedFrom)
   const tier = hits.length > 0 ? 'local' : hasLoaded() ? 'loader' : 'store'
-  const doubtful = node.observer.troubles > troubles
-  node.record({ op: 'read', ...about, tier, found: toVersion(found), doubtful, start, end })
+  const doubtful = observer.troubles > troubles
+  node.record({ op: 'read', ...about, tier, refetchedFrom, found: toVersion(found), doubtful, start, end })
 }
 
 function toVersion(value: Version | undefined): Version | null {

@@ -97,13 +97,16 @@ async function read(
   for (let i = 0; i < readIterations && !stopping.aborted; i++) {
     const key = keyOf(random.below(writers))
     const { troubles } = observer
+    const refetchedFrom = observer.refetchedFrom(key)
     const start = now()
     const { promise, hits } = observer.call(() => cache.get<Version>(key))
     const found = (await promise) ?? null
     const end = now()
+    observer.hasRead(key, refetchedFrom)
     const tier = hits.length > 0 ? 'local' : 'store'
     const doubtful = observer.troubles > troubles
-    history.add({ op: 'read', node: name, call: 'get', key, fresh: false, tier, found, doubtful, start, end })
+    const about = { node: name, call: 'get', key, fresh: false, tier, refetchedFrom } as const
+    history.add({ op: 'read', ...about, found, doubtful, start, end })
     await pause(random.next() * READER_PAUSE_MS)
   }
 }

@@ -62,6 +62,7 @@ const read = (version: number | null, start: number, end: number, more: Partial<
   key: 'k',
   fresh: false,
   tier: 'store',
+  refetchedFrom: null,
   found: version === null ? null : { version, stamp: `stamp ${version}` },
   doubtful: false,
   start,
@@ -109,6 +110,11 @@ describe('an answer of the store', () => {
     expect(found(...history, read(1, 25, 60), read(1, 31, 60))).toEqual([])
   })
 
+  it('may come from what the cache has begun to read again by itself', () => {
+    expect(found(...history, read(1, 31, 60, { refetchedFrom: 29 }))).toEqual([])
+    expect(found(...history, read(1, 40, 60, { refetchedFrom: 31 }))).toEqual(missed)
+  })
+
   it('may not come from a call of another process', () => {
     expect(found(...history, read(1, 25, 60, { node: 'other' }), read(1, 31, 60))).toEqual(missed)
   })
@@ -129,7 +135,7 @@ describe('a fresh read', () => {
 
   it('sees what was acknowledged before it, whatever was under way', () => {
     const history = [commit(1, 0, 10), commit(2, 20, 30), read(1, 25, 60)]
-    expect(found(...history, read(1, 31, 60, { fresh: true }))).toEqual(missed)
+    expect(found(...history, read(1, 31, 60, { fresh: true, refetchedFrom: 29 }))).toEqual(missed)
     expect(found(...history, read(2, 31, 60, { fresh: true }))).toEqual([])
   })
 })
