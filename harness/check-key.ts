@@ -62,9 +62,10 @@ class KeyHistory {
         const written = own.before(read.start)
         knownAtStart.set(read, Math.max(known?.rank ?? -1, written?.rank ?? -1))
         open = [...open.filter(({ end }) => end >= read.start), read]
-        // It may have been answered by a read of this node that was under way.
-        const first = Math.min((open[0] as Read).start, read.refetchedFrom ?? Infinity)
-        const begun = read.fresh || read.tier === 'local' ? read.start : first
+        // It may have been answered by a read of this node that was under way, a single `get` also by one that the cache makes by itself.
+        const refetchedFrom = (read.call === 'get' ? read.refetchedFrom : null) ?? read.start
+        const joinable = Math.min((open[0] as Read).start, refetchedFrom)
+        const begun = read.fresh || read.tier === 'local' ? read.start : joinable
         return this.#check(read, begun, written, known)
       })
   }

@@ -25,8 +25,8 @@ export interface Read extends Timed {
   /** Where the answer came from; `loader`: this very call's. */
   readonly tier: 'local' | 'store' | 'loader'
   /**
-   * When the node dropped the key because it had changed, if nobody has read it since: the cache reads it again by itself, and that may have been under
-   * way and have answered. Null: no such read can be.
+   * Since when a read that the cache makes by itself, of what has changed, can have been under way when this `get` began, and have answered it.
+   * Null: none can.
    */
   readonly refetchedFrom: number | null
   /** Null: a miss. */

@@ -3,11 +3,14 @@
 import type { CacheUnderTest } from './cache-under-test.ts'
 import { now } from './history.ts'
 
+// A second for the syncs that it waits for, and the time of a statement on a busy machine.
+const REFETCH_MS = 5_000
+
 export class Observer {
   #hits: string[] = []
   #troubles = 0
-  /** What was dropped because it had changed, and when. */
-  readonly #changed = new Map<string, number>()
+  /** What was dropped because it had changed, and since when it can have been read again. */
+  readonly #changed = new Map<string, { readonly at: number; from: number }>()
 
   constructor(
     cache: CacheUnderTest,
@@ -18,7 +21,8 @@ export class Observer {
       if (tier === 'local') this.#hits.push(key)
     })
     cache.on('evicted', ({ key, reason }) => {
-      if (reason === 'changed') this.#changed.set(key, now())
+      const at = now()
+      if (reason === 'changed') this.#changed.set(key, { at, from: at })
     })
     cache.on('violation-found', ({ key }) => {
       violated(
@@ -36,14 +40,16 @@ export class Observer {
     return this.#troubles
   }
 
-  /** Since when the cache may be reading the key again by itself. */
+  /** Since when the cache can have been reading the key again by itself; null: it cannot. */
   refetchedFrom(key: string): number | null {
-    return this.#changed.get(key) ?? null
+    const changed = this.#changed.get(key)
+    return changed === undefined || now() - changed.at > REFETCH_MS ? null : changed.from
   }
 
-  /** A read of the key has ended that began when refetchedFrom() was as given: nothing older is under way. */
+  /** A read of the key has ended that began when refetchedFrom() was as given: what is under way from now on began later. */
   hasRead(key: string, refetchedFrom: number | null): void {
-    if (this.#changed.get(key) === refetchedFrom) this.#changed.delete(key)
+    const changed = this.#changed.get(key)
+    if (changed?.from === refetchedFrom) changed.from = now()
   }
 
   /** Makes a call and tells which keys were hit locally: that happens before it returns. */

@@ -64,25 +64,21 @@ export async function getMany(client: Client): Promise<void> {
   const { node, random } = client
   const keys = [...new Set(Array.from({ length: 2 + random.below(8) }, () => drawSourced(client).key))]
   const fresh = random.chance(0.1)
-  const { observer } = node
-  const { troubles } = observer
-  const refetchedFrom = keys.map((key) => observer.refetchedFrom(key))
+  const troubles = node.observer.troubles
   const start = now()
-  const { promise, hits } = observer.call(() => node.cache.getMany<Version>(keys, { fresh }))
+  const { promise, hits } = node.observer.call(() => node.cache.getMany<Version>(keys, { fresh }))
   const found = await promise
   const end = now()
   for (const [i, key] of keys.entries()) {
-    const from = refetchedFrom[i] ?? null
-    observer.hasRead(key, from)
     node.record({
       op: 'read',
       call: 'getMany',
       key,
       fresh,
       tier: hits.includes(key) ? 'local' : 'store',
-      refetchedFrom: from,
+      refetchedFrom: null,
       found: toVersion(found[i]),
-      doubtful: observer.troubles > troubles,
+      doubtful: node.observer.troubles > troubles,
       start,
       end,
     })

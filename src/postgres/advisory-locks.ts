@@ -19,15 +19,18 @@ const TRY_LOCKS = statement(
   'try_locks',
   'select pg_try_advisory_lock($1, hash)::text from pg_catalog.unnest($2::integer[]) as hash',
 )
+const UNLOCK = statement(
+  'unlock',
+  'select pg_advisory_unlock($1, hash) from pg_catalog.unnest($2::integer[]) as hash',
+)
 // Only an asker holds this lock exclusively, and only for the length of one statement: waiting for it is waiting for microseconds.
 const ENLIST = statement('enlist', 'select pg_advisory_lock_shared($1, $2)')
 const DELIST = statement('delist', 'select pg_advisory_unlock_shared($1, $2)')
-// Unlocks, and then signals where somebody waits: the exclusive lock of the second class is refused while anybody is enlisted; granted, it ends with the
-// statement. CASE keeps the order.
-const UNLOCK = statement(
-  'unlock',
-  `select pg_notify($1, payload) from rows from (pg_catalog.unnest($2::text[]), pg_catalog.unnest($3::integer[])) as released (payload, hash)
-where case when pg_advisory_unlock($4, hash) is not null then not pg_try_advisory_xact_lock($5, hash) end`,
+// The exclusive lock is refused while anybody is enlisted; granted, it ends with the statement.
+const SIGNAL = statement(
+  'signal',
+  `select pg_notify($1, payload) from rows from (pg_catalog.unnest($2::text[]), pg_catalog.unnest($4::integer[])) as released (payload, hash)
+where not pg_try_advisory_xact_lock($3, hash)`,
 )
 
 function statement(name: string, text: string): Statement {
@@ -127,12 +130,9 @@ export class AdvisoryLocks implements LoadLocks {
     for (const hash of hashes) this.#holding.delete(hash)
     const payloads = hashes.map((hash) => JSON.stringify({ a: this.#names.address, v: 1, l: [hash] }))
     try {
-      await this.#session.query(UNLOCK, [
-        this.#channel,
-        payloads,
-        hashes,
-        this.#names.loadClass,
-        this.#names.waitClass,
+      await Promise.all([
+        this.#session.query(UNLOCK, [this.#names.loadClass, hashes]),
+        this.#session.query(SIGNAL, [this.#channel, payloads, this.#names.waitClass, hashes]),
       ])
     } catch {
       // A lost session has no locks, and sleepers look again by themselves.

@@ -70,6 +70,7 @@ export class NoConnection extends Error {
 
 export function sqlStateOf(error: unknown): string | undefined {
   const code = fieldOf(error, 'code')
+  if (fieldOf(error, 'syscall') !== undefined) return undefined // EPIPE would pass
   return code !== undefined && /^[0-9A-Z]{5}$/.test(code) ? code : undefined
 }
 
@@ -150,7 +151,7 @@ function isRefusedInRecovery(error: unknown, state: string): boolean {
   )
 }
 
-function fieldOf(error: unknown, field: 'code' | 'message' | 'routine'): string | undefined {
+function fieldOf(error: unknown, field: 'code' | 'message' | 'routine' | 'syscall'): string | undefined {
   if (typeof error !== 'object' || error === null || !(field in error)) return undefined
   const value = (error as Record<string, unknown>)[field]
   return typeof value === 'string' ? value : undefined

@@ -3,23 +3,54 @@
 // that a service which has just started, and each connection that its pool adds, was slow in what it did first.
 
 import type pg from 'pg'
-import { send } from './driver.ts'
-import { sqlStateOf } from './failures.ts'
+import { request, type Row, send } from './driver.ts'
+import { isConnectionFailure } from './failures.ts'
+
+// A plan for any parameters looks dear where tables are large, as if compiling it were worth it; each statement would be compiled anew.
+const SETTINGS = { plan_cache_mode: 'force_generic_plan', jit: 'off' }
 
 /** For a connection of our own that no pooler shares out. */
-export const PLAN_ONCE = 'set plan_cache_mode = force_generic_plan'
+export const PLAN_ONCE: readonly string[] = Object.entries(SETTINGS).map(
+  ([name, value]) => `set ${name} = ${value}`,
+)
 
-/** A pooler answers with process ids of its own making: behind one nothing is set, because it would stay for whoever is given the connection next. */
-const planOnceUnlessPooled = (processId: number): string =>
-  `select set_config('plan_cache_mode', 'force_generic_plan', false) where pg_backend_pid() = ${processId}`
+// Asks once more: what an address leads to may change.
+const planOnceUnlessPooled = (processId: number): string => {
+  const set = Object.entries(SETTINGS).map(([name, value]) => `set_config('${name}', '${value}', false)`)
+  return `select ${set.join(', ')} where pg_backend_pid() = ${processId}`
+}
 
-/** Rejects where the connection is of no use. */
-export async function planOnce(client: pg.ClientBase, timeoutMs: number): Promise<void> {
-  const { processID } = client as pg.ClientBase & { readonly processID: number | null }
-  if (processID === null) return
-  try {
-    await send(client, { text: planOnceUnlessPooled(processID) }, timeoutMs)
-  } catch (error) {
-    if (sqlStateOf(error) === undefined) throw error
+/** For the connections of a pool. */
+export class PlansOnce {
+  readonly #timeoutMs: number
+  readonly #told = new WeakSet<pg.ClientBase>()
+  /**
+   * A pooler answers with process ids of its own making. Behind one nothing is set, because it would stay for whoever is given the connection next, and
+   * nothing is asked again, because some look into statements for settings. Undefined: nobody has asked.
+   */
+  #isPooled: boolean | undefined
+
+  constructor(timeoutMs: number) {
+    this.#timeoutMs = timeoutMs
+  }
+
+  /** Tells a connection once. Rejects where it is of no use. */
+  async tell(client: pg.ClientBase): Promise<void> {
+    const { processID } = client as pg.ClientBase & { readonly processID: number | null }
+    if (this.#isPooled === true || processID === null || this.#told.has(client)) return
+    this.#told.add(client)
+    try {
+      if (this.#isPooled === undefined) {
+        const [row] = await this.#send(client, 'select pg_backend_pid()')
+        this.#isPooled = row?.[0] !== String(processID)
+      }
+      if (!this.#isPooled) await this.#send(client, planOnceUnlessPooled(processID))
+    } catch (error) {
+      if (isConnectionFailure(error)) throw error
+    }
+  }
+
+  #send(client: pg.ClientBase, text: string): Promise<Row[]> {
+    return send(client, request({ name: '', text }, [], false), this.#timeoutMs)
   }
 }

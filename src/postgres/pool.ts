@@ -3,7 +3,7 @@
 import pg from 'pg'
 import type { PoolSource } from '../options.ts'
 import type { DriverPool } from './connections.ts'
-import { planOnce } from './plans.ts'
+import { PlansOnce } from './plans.ts'
 
 export interface ManagedPool extends DriverPool {
   /** How to reach the same server for the session connection. */
@@ -45,20 +45,30 @@ export function createPool(
     idleTimeoutMillis: IDLE_TIMEOUT_MS,
     // An idle cache that nobody closed must not keep a script from ending.
     allowExitOnIdle: true,
-    verify: (client, isVerified) =>
-      void planOnce(client, connectTimeoutMs).then(() => isVerified(), isVerified),
   })
   // Without a listener, an idle connection that the server ends would end the process.
   pool.on('error', onIdleError)
   // Nor may one that breaks in the same breath as it opens: whoever waits for it is told of it a moment later, and cannot listen yet.
   pool.on('connect', (client) => client.on('error', brokenBeforeUse))
+  const plans = new PlansOnce(connectTimeoutMs)
+  // Not in a hook of the pool, which would give up on whoever waits, and not take back what comes of it.
+  const connect = async (): Promise<pg.PoolClient> => {
+    const client = await pool.connect()
+    try {
+      await plans.tell(client)
+    } catch (error) {
+      client.release(error as Error)
+      throw error
+    }
+    return client
+  }
   const isByDefault = source.connectionString === undefined && process.env['PGHOST'] === undefined
   return {
     address,
     keepMs: KEEP_MS,
     isWanted: () => false,
     onIdleError,
-    connect: isByDefault ? () => pool.connect().catch(explainDefault) : () => pool.connect(),
+    connect: isByDefault ? () => connect().catch(explainDefault) : connect,
     close: () => pool.end(),
   }
 }

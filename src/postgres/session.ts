@@ -147,8 +147,8 @@ export class Session {
       if (this.#isPooled) await this.#options.notify(nonce.payload)
       else await this.#run(client, { text: 'select pg_notify($1, $2)', values: [channel, nonce.payload] })
       const hears = await nonce.arrives()
-      if (hears)
-        await Promise.all([...SERVER_KEEPALIVES, PLAN_ONCE].map((text) => this.#run(client, { text })))
+      const settings = this.#isPooled ? SERVER_KEEPALIVES : [...SERVER_KEEPALIVES, ...PLAN_ONCE]
+      if (hears) await Promise.all(settings.map((text) => this.#run(client, { text })))
       if (this.#state !== 'connecting') throw new Error('the session was closed')
       if (broken.length > 0) throw broken[0] as Error
       if (!hears) {

@@ -112,12 +112,13 @@ from ${object('valid_entries')} as e
 where e.key = $1 and e.expires_at > statement_timestamp()`,
     ),
     // Pages in key order: every prefix of a key sorts before the key under collation "C". The prefix is a literal, from which the planner knows where
-    // the last page ends; from a parameter it would not in a plan that is kept, and go on to the end of the table.
+    // the last page ends; from a parameter it would not in a plan that is kept, nor from starts_with() before PostgreSQL 15, and go on to the end of the
+    // table.
     page: (prefix, isByTag) => ({
       name: '',
       text: `select ${listedColumns}
 from ${object('valid_entries')} as e
-where e.key > $1 and e.key >= ${quoteLiteral(prefix)} and starts_with(e.key, ${quoteLiteral(prefix)})
+where e.key > $1 and e.key like ${quoteLiteral(patternOf(prefix))}
   and e.fresh_until > statement_timestamp()${isByTag ? ' and $3 = any (e.tags)' : ''}
 order by e.key limit $2`,
     }),
@@ -147,6 +148,8 @@ order by e.key limit $2`,
     ),
   }
 }
+
+const patternOf = (prefix: string): string => `${prefix.replaceAll(/[\\%_]/g, String.raw`\$&`)}%`
 
 export function named(operation: string, text: string): Statement {
   const digest = createHash('sha256').update(text).digest('hex').slice(0, 12)

@@ -105,7 +105,7 @@ describe('what is sent', () => {
   })
 
   // Locks are given back behind the answer.
-  const isAwaited = (name: string): boolean => !['unlock', 'delist'].includes(name)
+  const isAwaited = (name: string): boolean => !['unlock', 'signal', 'delist'].includes(name)
 
   it('a write of nothing with the first load, which the server compiles and plans while the loader runs', async () => {
     const latch = new Latch()

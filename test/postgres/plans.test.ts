@@ -1,5 +1,6 @@
 // When statements are planned, and that nothing for it is left on connections of others.
 
+import { Transform } from 'node:stream'
 import { Pool } from 'pg'
 import { describe, expect, it } from 'vitest'
 import { PostgresCache } from '../../src/index.ts'
@@ -8,6 +9,8 @@ import { createNames } from '../../src/postgres/names.ts'
 import { createPool } from '../../src/postgres/pool.ts'
 import { createStatements } from '../../src/postgres/statements.ts'
 import { createDatabase } from '../database.ts'
+import { Latch } from '../latch.ts'
+import { TcpProxy } from '../tcp-proxy.ts'
 
 const TIMEOUT_MS = 10_000
 const NO_BOUNDS = { min: 0, max: 1 }
@@ -35,6 +38,38 @@ describe('a connection', () => {
       await pool.close()
     }
   })
+
+  it.each(['is given back late', 'breaks'])(
+    'that takes too long to be told, and then %s, is missed by nobody',
+    async (end) => {
+      const asked = new Latch()
+      let release: (() => void) | undefined
+      const holding = (): Transform =>
+        new Transform({
+          transform: (chunk: Buffer, _, done) => {
+            const isHeld = release === undefined && chunk.includes('pg_backend_pid')
+            if (!isHeld) return done(null, chunk)
+            release = () => done(null, chunk)
+            asked.open()
+          },
+        })
+      await using proxy = await TcpProxy.to(database.url, { fromClient: holding })
+      const source = { kind: 'own', connectionString: proxy.urlOf(database.url), ...NO_BOUNDS } as const
+      const pool = createPool(source, TIMEOUT_MS, () => {})
+      const driver = new Driver(pool, { queryTimeoutMs: end === 'breaks' ? TIMEOUT_MS : 300, prepare: true })
+      try {
+        const first = driver.query(SETTING)
+        await asked.opened
+        if (end === 'breaks') proxy.cut()
+        await expect(first).rejects.toThrow(end === 'breaks' ? /terminated/ : /no connection within 300 ms/)
+        if (end !== 'breaks') release?.()
+        expect(await driver.query(SETTING)).toEqual([['force_generic_plan']])
+      } finally {
+        driver.close()
+        await pool.close()
+      }
+    },
+  )
 
   it('of a pool that was given is left as it was', async () => {
     const given = new Pool({ connectionString: database.url, max: 1 })

@@ -113,6 +113,7 @@ describe('an answer of the store', () => {
   it('may come from what the cache has begun to read again by itself', () => {
     expect(found(...history, read(1, 31, 60, { refetchedFrom: 29 }))).toEqual([])
     expect(found(...history, read(1, 40, 60, { refetchedFrom: 31 }))).toEqual(missed)
+    expect(found(...history, read(1, 31, 60, { refetchedFrom: 29, call: 'getMany' }))).toEqual(missed)
   })
 
   it('may not come from a call of another process', () => {
