@@ -107,7 +107,8 @@ export class AdvisoryLocks implements LoadLocks {
     const hash = hashKey(key)
     const waiting = this.#waiting.get(hash)
     if (waiting !== undefined && --waiting.enlisted === 0) this.#waiting.delete(hash)
-    this.#session.query(DELIST, [this.#names.waitClass, hash]).catch(() => {}) // a lost session has no locks
+    // Behind the answers to its callers. A lost session has no locks.
+    setImmediate(() => void this.#session.query(DELIST, [this.#names.waitClass, hash]).catch(() => {}))
   }
 
   sleep(key: string, ms: number, heard: number): Promise<boolean> {
