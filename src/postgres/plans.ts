@@ -3,11 +3,14 @@
 // that a service which has just started, and each connection that its pool adds, was slow in what it did first.
 
 import type pg from 'pg'
-import { request, type Row, send } from './driver.ts'
+import { request, type Statement, send } from './driver.ts'
 import { isConnectionFailure } from './failures.ts'
 
 // A plan for any parameters looks dear where tables are large, as if compiling it were worth it; each statement would be compiled anew.
 const SETTINGS = { plan_cache_mode: 'force_generic_plan', jit: 'off' }
+
+/** Through a pooler it is not the process id that the client was told. */
+export const BACKEND: Statement = { name: '', text: 'select pg_backend_pid()' }
 
 /** For a connection of our own that no pooler shares out. */
 export const PLAN_ONCE: readonly string[] = Object.entries(SETTINGS).map(
@@ -41,16 +44,12 @@ export class PlansOnce {
     this.#told.add(client)
     try {
       if (this.#isPooled === undefined) {
-        const [row] = await this.#send(client, 'select pg_backend_pid()')
+        const [row] = await send(client, request(BACKEND, [], false), this.#timeoutMs)
         this.#isPooled = row?.[0] !== String(processID)
       }
-      if (!this.#isPooled) await this.#send(client, planOnceUnlessPooled(processID))
+      if (!this.#isPooled) await send(client, { text: planOnceUnlessPooled(processID) }, this.#timeoutMs)
     } catch (error) {
       if (isConnectionFailure(error)) throw error
     }
-  }
-
-  #send(client: pg.ClientBase, text: string): Promise<Row[]> {
-    return send(client, request({ name: '', text }, [], false), this.#timeoutMs)
   }
 }

@@ -18,7 +18,7 @@ import { quoteIdentifier } from '../core/identifier.ts'
 import { cancelStatement } from './cancel.ts'
 import { type Request, type Row, type Statement, request, send } from './driver.ts'
 import { sqlStateOf, StatementTimeout } from './failures.ts'
-import { PLAN_ONCE } from './plans.ts'
+import { BACKEND, PLAN_ONCE } from './plans.ts'
 
 export type SessionState = 'idle' | 'connecting' | 'live' | 'lost' | 'deaf' | 'closed'
 
@@ -58,8 +58,6 @@ const SERVER_KEEPALIVES = [
   'set tcp_user_timeout = 14000',
 ]
 const CLIENT_KEEPALIVE_DELAY_MS = 5_000
-
-const BACKEND: Statement = { name: '', text: 'select pg_backend_pid()' }
 
 /** pg has these; its types do not. */
 type SessionClient = pg.Client & { readonly processID: number | null; ref(): void; unref(): void }
