@@ -12,13 +12,8 @@ const SETTINGS = { plan_cache_mode: 'force_generic_plan', jit: 'off' }
 /** Through a pooler it is not the process id that the client was told. */
 export const BACKEND: Statement = { name: '', text: 'select pg_backend_pid()' }
 
-/** For a connection of our own that no pooler shares out. */
-export const PLAN_ONCE: readonly string[] = Object.entries(SETTINGS).map(
-  ([name, value]) => `set ${name} = ${value}`,
-)
-
-// Asks once more: what an address leads to may change.
-const planOnceUnlessPooled = (processId: number): string => {
+/** Asks by itself, because what an address leads to may change. Null: the server did not say. */
+export const planOnceUnlessPooled = (processId: number | null): string => {
   const set = Object.entries(SETTINGS).map(([name, value]) => `set_config('${name}', '${value}', false)`)
   return `select ${set.join(', ')} where pg_backend_pid() = ${processId}`
 }

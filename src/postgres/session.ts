@@ -18,7 +18,7 @@ import { quoteIdentifier } from '../core/identifier.ts'
 import { cancelStatement } from './cancel.ts'
 import { type Request, type Row, type Statement, request, send } from './driver.ts'
 import { sqlStateOf, StatementTimeout } from './failures.ts'
-import { BACKEND, PLAN_ONCE } from './plans.ts'
+import { BACKEND, planOnceUnlessPooled } from './plans.ts'
 
 export type SessionState = 'idle' | 'connecting' | 'live' | 'lost' | 'deaf' | 'closed'
 
@@ -145,7 +145,7 @@ export class Session {
       if (this.#isPooled) await this.#options.notify(nonce.payload)
       else await this.#run(client, { text: 'select pg_notify($1, $2)', values: [channel, nonce.payload] })
       const hears = await nonce.arrives()
-      const settings = this.#isPooled ? SERVER_KEEPALIVES : [...SERVER_KEEPALIVES, ...PLAN_ONCE]
+      const settings = [...SERVER_KEEPALIVES, planOnceUnlessPooled(client.processID)]
       if (hears) await Promise.all(settings.map((text) => this.#run(client, { text })))
       if (this.#state !== 'connecting') throw new Error('the session was closed')
       if (broken.length > 0) throw broken[0] as Error

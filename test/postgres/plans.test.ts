@@ -7,6 +7,7 @@ import { PostgresCache } from '../../src/index.ts'
 import { Driver, type Statement } from '../../src/postgres/driver.ts'
 import { createNames } from '../../src/postgres/names.ts'
 import { createPool } from '../../src/postgres/pool.ts'
+import { Session } from '../../src/postgres/session.ts'
 import { createStatements } from '../../src/postgres/statements.ts'
 import { createDatabase } from '../database.ts'
 import { Latch } from '../latch.ts'
@@ -36,6 +37,23 @@ describe('a connection', () => {
     } finally {
       driver.close()
       await pool.close()
+    }
+  })
+
+  it('of a session plans its statements once', async () => {
+    const session = new Session({
+      address: { connectionString: database.url },
+      channel: 'plans',
+      cacheAddress: 'plans.',
+      timeoutMs: TIMEOUT_MS,
+      listener: { hinted: () => {}, restored: () => {}, lost: () => {}, deafened: () => {} },
+      notify: () => expect.fail('no pooler is there'),
+    })
+    try {
+      expect(await session.start()).toBe('live')
+      expect(await session.query(SETTING)).toEqual([['force_generic_plan']])
+    } finally {
+      await session.close()
     }
   })
 
