@@ -42,7 +42,7 @@ create function {{set_in_transaction}}(
 )
 language plpgsql
 set search_path = pg_catalog, pg_temp
-set lock_timeout = '100ms'
+set lock_timeout = 0 -- outside of the block that catches it; settle_world() may just be emptying the tables
 as $$
 declare
   v_state {{state}};
@@ -59,6 +59,7 @@ begin
       or clock_timestamp() < transaction_timestamp() + interval '30 seconds'
     ) then
     begin
+      perform set_config('lock_timeout', '100ms', true);
       insert into {{entries}} as e (
         written_by, seq, created_at, fresh_until, expires_at, origin, key, as_of, codec, tags, value, bytes
       )

@@ -983,7 +983,7 @@ CREATE OR REPLACE FUNCTION postgres_cache.set_in_transaction(p_snapshot pg_snaps
  RETURNS record
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
- SET lock_timeout TO '100ms'
+ SET lock_timeout TO '0'
 AS $function$
 declare
   v_state "postgres_cache"."state";
@@ -1000,6 +1000,7 @@ begin
       or clock_timestamp() < transaction_timestamp() + interval '30 seconds'
     ) then
     begin
+      perform set_config('lock_timeout', '100ms', true);
       insert into "postgres_cache"."entries" as e (
         written_by, seq, created_at, fresh_until, expires_at, origin, key, as_of, codec, tags, value, bytes
       )

@@ -1,6 +1,6 @@
 // A standby takes the place of its primary: a new world begins there, whatever was replicated.
 
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { PostgresServer } from '../../scripts/embedded-postgres.ts'
 import { PostgresCache } from '../../src/index.ts'
 import { Latch } from '../../test/latch.ts'
@@ -12,13 +12,8 @@ const DURABILITIES = ['unlogged', 'logged'] as const
 
 describeWith('an installed PostgreSQL (apt-get install postgresql)', 'a failover:', () => {
   describe.each(DURABILITIES)('when the primary of an %s cache dies', (durability) => {
-    let replication: Replication
-    beforeAll(async () => {
-      replication = await Replication.start()
-    })
-    afterAll(() => replication[Symbol.asyncDispose]())
-
     it('clients of the standby have missed until now, and clients of both go on in a new world', async () => {
+      await using replication = await Replication.start()
       await using cache = new PostgresCache({ ...replication.address, durability })
       await cache.setMany(
         ['kept', 'overwritten', 'deleted', 'tagged'].map((key) => ({ key, value: 'old', tags: [key] })),
@@ -47,7 +42,8 @@ describeWith('an installed PostgreSQL (apt-get install postgresql)', 'a failover
       const reading = new AbortController()
       const reader = readUntil(reading.signal, cache, ['overwritten', 'deleted', 'tagged'], values)
       await replication.failOver()
-      expect((await flushed).reason).toBe('world')
+      // A sync may find the standby before its promotion is through; the new world then finds nothing left to flush.
+      expect(['recovery', 'world']).toContain((await flushed).reason)
       reading.abort()
       await reader
       expect(values).not.toContain('old')

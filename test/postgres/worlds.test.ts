@@ -184,6 +184,37 @@ describe('a new world that has to wait for a transaction of a caller', () => {
   )
 })
 
+describe('a new world that begins beside a transaction of a caller', () => {
+  it('makes a set there wait until it has begun, and not fail', async () => {
+    const { url: connectionString } = await newDatabase()
+    await using cache = new PostgresCache({ connectionString })
+    await cache.set('key', 'old')
+    const [caller, settler] = [new Client(connectionString), new Client(connectionString)]
+    await Promise.all([caller.connect(), settler.connect()])
+    await caller.query('begin')
+    const cached = await cache.withTransaction(caller)
+    await settler.query('begin')
+    await settler.query('truncate postgres_cache.state')
+    await settler.query('select postgres_cache.settle_world()')
+    let outcome = 'waits'
+    const set = cached.set('key', 'new').then(
+      () => (outcome = 'done'),
+      (error: unknown) => (outcome = String(error)),
+    )
+    // A lock_timeout of the cache would be long over.
+    const waiting = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
+      and query ~ 'set_in_transaction' and clock_timestamp() - query_start > interval '300 milliseconds'`
+    await expect
+      .poll(async () => outcome !== 'waits' || (await onServer(connectionString, waiting)).length === 1)
+      .toBe(true)
+    await settler.query('commit')
+    expect(await set).toBe('done')
+    await caller.query('commit')
+    expect(await cache.get('key', { fresh: true })).not.toBe('old')
+    await Promise.all([caller.end(), settler.end()])
+  })
+})
+
 describe('a copied database', () => {
   it.each(['unlogged', 'logged'] as const)(
     'is a new world: nothing of the old one is served (%s)',
