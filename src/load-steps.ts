@@ -28,12 +28,15 @@ export interface LoadStepsOptions extends LoadRunsOptions {
 
 type Missed = Pending & { readonly miss: Miss }
 
+/** `heard`: signals before the lock was tried. */
+type Lost = Missed & { readonly heard: number }
+
 /** What came of asking for the locks of some misses. */
 interface Claimed {
   /** To be loaded here: their locks are held, or none is to be had. */
   readonly won: readonly Missed[]
-  /** Others are loading them. `heard`: signals before the lock was tried. */
-  readonly lost: readonly (Missed & { readonly heard: number })[]
+  /** Others are loading them. */
+  readonly lost: readonly Lost[]
   readonly held: readonly string[]
 }
 
@@ -125,7 +128,7 @@ export class LoadSteps {
     ])
   }
 
-  async #waitForOthers(locks: LoadLocks, load: Load, first: Missed, giveUpAt: number): Promise<void> {
+  async #waitForOthers(locks: LoadLocks, load: Load, first: Lost, giveUpAt: number): Promise<void> {
     const { clock } = this.#options
     const { flight } = first
     if (!flight.isWanted) return void this.#drop(first)
@@ -133,24 +136,29 @@ export class LoadSteps {
     await locks.enlist(flight.key).catch(() => {})
     try {
       let missed = first
+      let isPatient = true
       for (;;) {
         const claimed = await this.#claim(locks, [missed])
         const [lost] = claimed.lost
-        if (lost === undefined) return await this.#runHolding(locks, load, claimed)
-
-        missed = lost
+        if (lost === undefined) {
+          // Won without a lock: most likely the session is being replaced, while the other still loads.
+          const isUnlocked = claimed.won.length > 0 && claimed.held.length === 0
+          if (!isUnlocked || !isPatient) return await this.#runHolding(locks, load, claimed)
+          isPatient = false
+        }
+        missed = lost ?? missed
         if (!flight.isWanted) return void this.#drop(missed)
         const left = giveUpAt - clock.monotonic()
         if (left <= 0) {
           const stale = this.#runs.stale(missed)
           return stale === null ? await this.#runs.run(load, [missed]) : this.#runs.end(missed, stale)
         }
-        const isSignalled = await locks.sleep(flight.key, Math.min(left, LOOK_AGAIN_MS), lost.heard)
+        const isSignalled = await locks.sleep(flight.key, Math.min(left, LOOK_AGAIN_MS), missed.heard)
         if (!isSignalled || !flight.isWanted) continue
         // Who took the lock only to find the value there would have to release it, and so signal all the others once more.
         const again = await this.#lookAgain(locks, missed)
         if (again === null) return
-        missed = again
+        missed = { ...again, heard: missed.heard }
       }
     } finally {
       locks.delist(flight.key)
@@ -178,7 +186,7 @@ export class LoadSteps {
     const tokens = misses.map(({ flight }) => local.open(flight.key))
     const claims = await locks.claim(misses.map(({ flight }) => flight.key)).catch(() => null)
     const won: Missed[] = []
-    const lost: (Missed & { heard: number })[] = []
+    const lost: Lost[] = []
     const held: string[] = []
     for (const [i, missed] of misses.entries()) {
       const { flight, miss } = missed

@@ -85,6 +85,8 @@ export class AdvisoryLocks implements LoadLocks {
     const won = new Set(asked.filter((_, i) => rows[i]?.[0] === 'true'))
     for (const hash of asked) if (!won.has(hash)) this.#holding.delete(hash)
     const held = hashes.map((hash) => won.delete(hash))
+    // Where the statement failed midway, the session keeps what it had taken: an error does not take session locks back.
+    if (locked.status === 'rejected') await this.#unlock(asked)
     if (locked.status === 'fulfilled' && read.status === 'fulfilled')
       return { held, heard, read: toReadReply(tried, read.value) }
     await this.release(tried.filter((_, i) => held[i]))
@@ -129,6 +131,11 @@ export class AdvisoryLocks implements LoadLocks {
   async release(keys: readonly string[]): Promise<void> {
     const hashes = keys.map(hashKey)
     for (const hash of hashes) this.#holding.delete(hash)
+    await this.#unlock(hashes)
+    this.wake(hashes)
+  }
+
+  async #unlock(hashes: readonly number[]): Promise<void> {
     const payloads = hashes.map((hash) => JSON.stringify({ a: this.#names.address, v: 1, l: [hash] }))
     try {
       await Promise.all([
@@ -138,7 +145,6 @@ export class AdvisoryLocks implements LoadLocks {
     } catch {
       // A lost session has no locks, and sleepers look again by themselves.
     }
-    this.wake(hashes)
   }
 
   /** A holder is done, here or elsewhere. */

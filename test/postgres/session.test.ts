@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { afterAll, describe, expect, it } from 'vitest'
 import { PostgresCache } from '../../src/index.ts'
 import { CountingLoad } from '../counting-load.ts'
@@ -145,8 +144,7 @@ describe('a session that is terminated', () => {
     const { sessionConnectionString, terminate } = sessionOf(connectionString)
     await using cache = new PostgresCache({ connectionString, sessionConnectionString })
     await using holder = new PostgresCache({ connectionString })
-    // A look that falls into the moment without a session loads alone, and the test is tried again: over nothing.
-    const key = `awaited ${randomUUID()}`
+    const key = 'awaited'
     const latch = new Latch()
     const begun = new Latch()
     const heldBack = holder.getOrSet(key, async () => {
