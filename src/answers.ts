@@ -43,6 +43,7 @@ export class Answers {
   /** As send, where the options are checked already. */
   sendUntil<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
     const { connection } = this.#parts
+    if (signal?.aborted === true) return Promise.reject(signal.reason as Error)
     const sent = connection.isReady ? work() : connection.ready().then(work)
     return abortable(sent, signal)
   }
@@ -74,6 +75,7 @@ export class Answers {
       assertKey(key)
       const resolved = resolveSetOptions(options, defaults)
       const encoded = this.encodeValue(key, value)
+      options?.signal?.throwIfAborted()
       // The hot path: one promise besides the flight's.
       written = connection.isReady
         ? writer.set(key, encoded, resolved)
@@ -164,7 +166,7 @@ export class Answers {
   /** From the local cache where it may answer, and in one go from the store for the rest. */
   async readMany(keys: ReadonlySet<string>, options: GetOptions | undefined): Promise<Map<string, unknown>> {
     const { local, reader, timing } = this.#parts
-    checkGetOptions(options)
+    checkGetOptions(options)?.signal?.throwIfAborted()
     const found = new Map<string, unknown>()
     const missing: string[] = []
     for (const key of keys) {

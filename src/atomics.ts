@@ -7,6 +7,7 @@ import { assertKey } from './core/key.ts'
 import {
   type CallOptions,
   type IncrementOptions,
+  INCREMENT_NAMES,
   resolveSetOptions,
   type SetOptions,
   toKeepMs,
@@ -47,7 +48,7 @@ export class Atomics {
   async increment(key: string, options: IncrementOptions | undefined): Promise<number> {
     const { writer, atomicStore, reporter, options: defaults } = this.#parts
     assertKey(key)
-    const { ttlMs, graceMs, tags } = resolveSetOptions(options, defaults)
+    const { ttlMs, graceMs, tags } = resolveSetOptions(options, defaults, INCREMENT_NAMES)
     const by = checkStep(options?.by)
     const otherwise = { tags, freshMs: ttlMs, keepMs: toKeepMs(ttlMs, graceMs) }
     const sum = await this.#answers.sendUntil(options?.signal, () =>

@@ -189,8 +189,8 @@ export interface LocalOptions {
   /**
    * What a hit hands out: `'clone'` a value of the caller's own, decoded per hit; `'freeze'` one deep-frozen value that
    * all callers share; `'share'` one shared value that no caller may change. With `'clone'`, callers that share a load get
-   * values of their own, too: one of them what the loader returned, as it is, the others what was encoded for the store.
-   * What is not stored they share.
+   * values of their own, too. What was just loaded is handed out as a later hit will hand it out, and not as the loader
+   * returned it, so that its type does not change from the second call on. What a loader skips they share as it is.
    * @default 'clone'
    */
   readonly values?: 'clone' | 'freeze' | 'share' | undefined

@@ -7,13 +7,15 @@ import { type Duration, parseDuration, parseTimeout, parseTtl } from './core/dur
 export interface LoadOptions {
   /**
    * What becomes of a stale value within its grace: with `'background'` it is served at once, and one load in the whole
-   * cluster replaces it; with `'blocking'` the call waits for the load, and serves it where that fails. Needs a `grace`.
+   * cluster replaces it; with `'blocking'` the call waits for the load, and serves it where that fails. Needs a
+   * `grace`: of the cache, or of the call that may serve it.
    * @default 'blocking'
    */
   readonly revalidate?: 'blocking' | 'background' | undefined
   /**
    * How long a call waits before it serves a stale value within its grace; the load goes on. Where the store has not
-   * answered by then, the local cache may have one. null: until the load has ended. Needs a `grace`.
+   * answered by then, the local cache may have one. null: until the load has ended. Needs a `grace`: of the cache, or of
+   * the call that may serve it.
    * @default null
    */
   readonly softTimeout?: Duration | null | undefined

@@ -64,7 +64,7 @@ export class LoadRuns {
     const fill = async ({ flight, miss }: Pending, one: Loaded): Promise<void> => {
       failures.succeeded(flight.key)
       try {
-        const { stored, result } = await store.fill(miss, one, options)
+        const { stored, result } = await store.fill(flight.key, miss, one, options)
         reporter.report('loaded', { key: flight.key, ms: clock.monotonic() - started, stored })
         flight.settle(result)
       } catch (error) {

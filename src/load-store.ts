@@ -68,24 +68,33 @@ export class LoadStore {
     return this.#options.writer.prepareFills(world)
   }
 
-  /** Null: there is nothing to store under. */
-  async fill(miss: Miss | null, loaded: Loaded, options: ResolvedLoadOptions): Promise<Filled> {
-    let result = new LoadResult(loaded.value, 'loader', null)
-    if (miss === null) return { stored: false, result }
+  /**
+   * Callers get what a later hit will give them, and not what the loader returned: a Date that is a string from the second call on would be found in
+   * production. A miss of null: there is nothing to store under.
+   */
+  async fill(key: string, miss: Miss | null, loaded: Loaded, options: ResolvedLoadOptions): Promise<Filled> {
     const { writer, local, reporter } = this.#options
-    const { key, token, world, snapshot } = miss
     const { keep } = loaded
-    if (keep === null || world === null || snapshot === null) {
-      local.forget(token)
+    let result = new LoadResult(loaded.value, 'loader', null)
+    if (keep === null) {
+      if (miss !== null) local.forget(miss.token)
       return { stored: false, result }
     }
     try {
-      const encoded = this.#encode(miss, loaded)
-      result = new LoadResult(loaded.value, 'loader', this.#copying(loaded, { ...encoded, key }))
+      const encoded = this.#encode(key, miss?.present ?? null, loaded)
+      const found = this.#decode({ ...encoded, key }) ?? loaded
+      result = new LoadResult(found.value, 'loader', this.#copying(found, { ...encoded, key }))
+      if (miss === null) return { stored: false, result }
+
+      const { token, world, snapshot } = miss
+      if (world === null || snapshot === null) {
+        local.forget(token)
+        return { stored: false, result }
+      }
       const stored = await writer.fill(token, { world, snapshot }, encoded, keep, this.#localTtl(options))
       return { stored, result }
     } catch (error) {
-      local.forget(token)
+      if (miss !== null) local.forget(miss.token)
       if (!isCacheError(error)) throw error
       // A value of the wrong type is a mistake in the code; one that is too large comes from the data.
       if (error.code === 'invalid-value') throw error
@@ -119,7 +128,7 @@ export class LoadStore {
   }
 
   // What was not modified is stored as it is, and fenced like anything that is loaded.
-  #encode({ key, present }: Miss, { value, isUnmodified }: Loaded): EncodedValue {
+  #encode(key: string, present: StoredEntry | null, { value, isUnmodified }: Loaded): EncodedValue {
     if (!isUnmodified || present === null) return encodeValue(this.#options.values, key, value)
     const { text, bytes } = present
     return {
@@ -136,7 +145,13 @@ export class LoadStore {
 
   #decode({ key, text, bytes, codec }: Encoded): Decoded | null {
     const { mode } = this.#options
-    return this.#attempt(() => mode.fromLocal({ key, codec, held: text ?? bytes ?? '', encoded: true }))
+    return this.#attempt(() => {
+      // What is shared is shared in the form in which it is held.
+      const held = mode.isShared
+        ? mode.toLocal({ key, text, bytes, codec })
+        : { held: text ?? bytes ?? '', encoded: true }
+      return mode.fromLocal({ key, codec, ...held })
+    })
   }
 
   /** For callers that share a load; null where they share the value, too. */

@@ -28,19 +28,18 @@ export class NamespaceLoads {
     const fit = this.#fit
     const stored = this.#keys.in(key)
     checkLoader(loader)
-    let isLoaded = false
+    // Not before the loader has returned: where it fails, what is stale is of whoever stored it.
+    let loaded: { readonly value: T } | undefined
     const outside = async (context: LoadContext<Previous>): Promise<T> => {
-      const loaded = await loader({ ...context, key, previous: fit(key, context.previous) })
-      // Not before: where it fails, what is stale is of whoever stored it.
-      isLoaded = true
-      return loaded
+      loaded = { value: await loader({ ...context, key, previous: fit(key, context.previous) }) }
+      return loaded.value
     }
     let value: T | undefined
-    /** False: something is there that does not fit. What a loader returns is of its own type. */
+    /** False: something is there that does not fit, and it was not loaded here. */
     const isAnsweredBy = async (how: GetOrSetOptions): Promise<boolean> => {
       const found = await this.#parent.getOrSet<T, Previous>(stored, outside, how)
-      value = isLoaded ? found : fit(key, found)
-      return isLoaded || found === undefined || value !== undefined
+      value = loaded === undefined ? fit(key, found) : this.#fitLoaded(key, found, loaded.value)
+      return loaded !== undefined || found === undefined || value !== undefined
     }
     // What the local cache holds may have been replaced already by another process, for all.
     const isAnswered = (await isAnsweredBy(options)) || (await isAnsweredBy({ ...options, fresh: true }))
@@ -57,7 +56,7 @@ export class NamespaceLoads {
     const enter = (key: string): string => this.#keys.in(key)
     const out = (key: string): string => this.#keys.out(key)
     checkLoader(loader)
-    const loadedHere = new Set<string>()
+    const loadedHere = new Map<string, unknown>()
     const outside: ManyLoader<readonly unknown[]> = async (missing, context) => {
       const inner = missing.map(out)
       const previous = Array.from(
@@ -70,15 +69,17 @@ export class NamespaceLoads {
         set: (own, key) => context.set(own, key === undefined ? undefined : enter(key)),
         notModified: (key) => context.notModified(enter(key)),
       })
-      for (const key of inner) loadedHere.add(key)
-      return loaded instanceof Map ? inner.map((key) => loaded.get(key)) : (loaded as readonly unknown[])
+      const values = loaded instanceof Map ? inner.map((key) => loaded.get(key)) : loaded
+      if (Array.isArray(values)) for (const [i, key] of inner.entries()) loadedHere.set(key, values[i])
+      return values as readonly unknown[]
     }
     const byKey = new Map<string, unknown>()
     /** Returns the keys of which something is there that does not fit. */
     const ask = async (asked: readonly string[], how: GetOrSetOptions): Promise<string[]> => {
       const values: unknown[] = await this.#parent.getOrSetMany(this.#keys.allIn(asked), outside, how)
       return asked.filter((key, i) => {
-        byKey.set(key, loadedHere.has(key) ? values[i] : fit(key, values[i]))
+        const isLoaded = loadedHere.has(key)
+        byKey.set(key, isLoaded ? this.#fitLoaded(key, values[i], loadedHere.get(key)) : fit(key, values[i]))
         return values[i] !== undefined && byKey.get(key) === undefined
       })
     }
@@ -86,5 +87,10 @@ export class NamespaceLoads {
     if (unfit.length > 0) unfit = await ask(unfit, { ...options, fresh: true })
     if (unfit.length > 0) await ask(unfit, { ...options, force: true })
     return keys.map((key) => byKey.get(key))
+  }
+
+  /** What was loaded here comes back as a hit would give it, or as it is where it was not stored, and is then of its own type. */
+  #fitLoaded<T>(key: string, found: T, loaded: T): T {
+    return Object.is(found, loaded) ? found : (this.#fit(key, found) ?? loaded)
   }
 }

@@ -78,7 +78,8 @@ export class Namespace implements Cache {
   ): TypedCache<OutputOf<S>>
   namespace(name: string, defaults?: NamespaceOptions): Cache
   namespace(name: string, defaults: NamespaceOptions = {}): Cache {
-    return new Namespace(this, name, over(this.#defaults, defaults), this.#origin)
+    const { schema, ...named } = checkObject(defaults)
+    return new Namespace(this, name, { ...over(this.#defaults, named), schema }, this.#origin)
   }
 
   connect(options?: CallOptions): Promise<void> {

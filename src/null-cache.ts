@@ -22,7 +22,7 @@ import {
   type CacheOptions,
   type CallOptions,
   checkCallOptions,
-  checkEntryOptions,
+  ENTRY_NAMES,
   checkGetOptions,
   type GetOptions,
   type GetOrSetOptions,
@@ -32,7 +32,9 @@ import {
   type SetEntry,
   type SetOptions,
   type WatchOptions,
+  INCREMENT_NAMES,
   resolveLoadOptions,
+  resolveSetOptions,
   resolveOptions,
   resolveScanOptions,
   resolveWatchOptions,
@@ -101,7 +103,7 @@ export class NullCache implements Cache {
   }
 
   async setMany(entries: Iterable<SetEntry>, options?: SetOptions): Promise<void> {
-    checkEntryOptions(options)
+    checkCallOptions(options, ENTRY_NAMES)
     for (const entry of checkEntries(entries)) this.#encode(entry, options)
   }
 
@@ -143,8 +145,10 @@ export class NullCache implements Cache {
   }
 
   async increment(key: string, options?: IncrementOptions): Promise<number> {
+    assertKey(key)
+    resolveSetOptions(options, this.#options, INCREMENT_NAMES)
     const by = checkStep(options?.by)
-    this.#encode([key, by], options)
+    options?.signal?.throwIfAborted()
     return by
   }
 

@@ -4,11 +4,13 @@ import { invalid } from './core/check.ts'
 import { assertKey } from './core/key.ts'
 import {
   type CallDefaults,
-  checkEntryOptions,
+  checkCallOptions,
+  ENTRY_NAMES,
   type EntryOptions,
   type ResolvedSetOptions,
   resolveSetOptions,
   type SetEntry,
+  type SetOptions,
 } from './options.ts'
 
 export interface ResolvedSetEntry extends ResolvedSetOptions {
@@ -51,9 +53,9 @@ export function resolveSetEntry(
 
 export function resolveSetEntries(
   entries: Iterable<SetEntry>,
-  options: EntryOptions | undefined,
+  options: SetOptions | undefined,
   defaults: Pick<CallDefaults, 'ttlMs' | 'graceMs'>,
 ): ResolvedSetEntry[] {
-  checkEntryOptions(options)
+  checkCallOptions(options, ENTRY_NAMES)
   return Array.from(checkEntries(entries), (entry) => resolveSetEntry(entry, options, defaults))
 }

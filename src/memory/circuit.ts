@@ -23,7 +23,8 @@ export interface CircuitOptions {
 }
 
 const BACKOFF_MIN_MS = 100
-const BACKOFF_MAX_MS = 5_000
+// How long after the server is back nobody may have noticed.
+const BACKOFF_MAX_MS = 1_000
 // Between half and all of the backoff: processes that lost the server together come back apart.
 const JITTER = 0.5
 

@@ -48,7 +48,7 @@ const APPLICATION_NAME = 'postgres-cache session'
 
 const NONCE_TIMEOUT_MS = 1_000
 const FIRST_BACKOFF_MS = 50
-const MAX_BACKOFF_MS = 5_000
+const MAX_BACKOFF_MS = 2_000
 
 // A dead holder's locks must be free within 20 s, so the server has to notice a dead peer by itself.
 const SERVER_KEEPALIVES = [

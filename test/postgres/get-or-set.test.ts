@@ -3,6 +3,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { type LoadContext, PostgresCache } from '../../src/index.ts'
 import { CountingLoad } from '../counting-load.ts'
 import { createDatabase } from '../database.ts'
+import { held } from '../held.ts'
 import { Latch } from '../latch.ts'
 import { nextEvent } from '../next-event.ts'
 
@@ -344,6 +345,25 @@ describe('a caller’s signal', () => {
     expect(source.runs).toBe(0)
     await expect(cache.get('early', { signal })).rejects.toThrow('gave up')
     await expect(cache.set('early', 1, { signal })).rejects.toThrow('gave up')
+    expect(await cache.get('early', { fresh: true })).toBeUndefined()
+  })
+
+  it('that is aborted before the call rejects it where the local cache could answer, too', async () => {
+    await cache.set('held', 1)
+    expect(await held(cache, 'held')).toBe(1)
+    const signal = AbortSignal.abort(new Error('gave up'))
+    const unwanted = (): never => {
+      throw new Error('unwanted')
+    }
+    const calls = {
+      get: () => cache.get('held', { signal }),
+      has: () => cache.has('held', { signal }),
+      getMany: () => cache.getMany(['held'], { signal }),
+      getOrSet: () => cache.getOrSet('held', unwanted, { signal }),
+      getOrSetMany: () => cache.getOrSetMany(['held'], unwanted, { signal }),
+    }
+    for (const call of Object.values(calls)) await expect(call()).rejects.toThrow('gave up')
+    expect(cache.peek('held')).toBe(1)
   })
 
   it('takes its caller out and leaves the load to the others', async () => {

@@ -73,6 +73,32 @@ describe('callers that share a load get values of their own', () => {
   })
 })
 
+describe('what was just loaded is what a hit gives', () => {
+  const date = new Date(0)
+  const made = (): unknown => ({ date, left: undefined, nan: Number.NaN })
+  const stored = { date: date.toJSON(), nan: null }
+
+  it.each(['clone', 'freeze', 'share'] as const)('with values: %s', async (values) => {
+    await using own = new PostgresCache({ connectionString, local: { values } })
+    for (const key of ['date', 'none stored before']) {
+      const loaded = await own.getOrSet(`${values} ${key}`, made)
+      expect(loaded).toStrictEqual(stored)
+      expect(Object.isFrozen(loaded)).toBe(values === 'freeze')
+      expect(await own.getOrSet(`${values} ${key}`, made)).toStrictEqual(stored)
+    }
+    expect(await own.getOrSetMany([`${values} many`], () => [made()])).toStrictEqual([stored])
+  })
+
+  it('without the server, too', async () => {
+    await using gone = new PostgresCache({ connectionString: 'postgres://127.0.0.1:1/none' })
+    expect(await gone.getOrSet('date', made)).toStrictEqual(stored)
+  })
+
+  it('and not where the loader says that it is not to be stored', async () => {
+    expect(await cache.getOrSet('skipped date', ({ skip }) => skip(made()))).toStrictEqual(made())
+  })
+})
+
 describe('callers that share a load get one value', () => {
   const same = async (options: CacheOptions, key: string, skips: boolean): Promise<boolean> => {
     await using own = new PostgresCache({ connectionString, ...options })

@@ -85,6 +85,16 @@ describe('a namespace with a schema', () => {
     expect(await cache.get('users:1')).toEqual({ name: 'Ava', since: ava.since.toISOString() })
   })
 
+  it('gives what a hit gives for what it has just loaded, and what the loader returned where that does not fit', async () => {
+    const found = nextEvent(cache, 'error')
+    const wrong = { name: 5, since: ava.since } as unknown as typeof ava
+    expect(await users.getOrSet('wrong', () => wrong)).toBe(wrong)
+    expect((await found).error).toMatchObject({ key: 'users:wrong', code: 'invalid-value' })
+    expect(await users.getOrSetMany(['many', 'wrong too'], () => [ava, wrong])).toEqual([ava, wrong])
+    expect(await users.getOrSetMany(['many'], () => [wrong])).toEqual([ava])
+    expect(await users.getOrSet('skipped', ({ skip }) => skip(ava))).toBe(ava)
+  })
+
   it('looks whether another process has replaced what does not fit and is held here', async () => {
     await using polling = new PostgresCache({ connectionString, notifications: 'poll' })
     const heard = polling.namespace('users', { schema: userSchema })

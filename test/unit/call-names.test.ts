@@ -40,10 +40,10 @@ const WRITES: Record<string, (cache: Cache, options: never) => unknown> = {
   add: (cache, options) => cache.add('k', 1, options),
   increment: (cache, options) => cache.increment('k', options),
   compareAndSet: (cache, options) => cache.compareAndSet('k', undefined, 1, options),
-  'getOrSetMany of nothing': (cache, options) => cache.getOrSetMany([], () => [], options),
 }
 
 const LOADS: Record<string, (cache: Cache, options: never) => unknown> = {
+  'getOrSetMany of nothing': (cache, options) => cache.getOrSetMany([], () => [], options),
   getOrSet: (cache, options) => cache.getOrSet('k', () => 1, options),
   getOrSetMany: (cache, options) => cache.getOrSetMany(['k'], () => [1], options),
 }
@@ -93,6 +93,17 @@ describe('a call refuses', () => {
         code: 'invalid-option',
         option: 'fresh',
       })
+  })
+
+  test.each(Object.entries({ ...WRITES, ...LOADS }))('options of other calls: %s', async (name, call) => {
+    const others = name in LOADS ? ['by'] : ['force', 'local', 'refreshAhead', 'timeout', 'loadTimeout']
+    if (name !== 'increment' && name in WRITES) others.push('by')
+    for (const cache of CACHES)
+      for (const option of others)
+        expect(await refusal(() => call(cache, { [option]: undefined } as never))).toEqual({
+          code: 'invalid-option',
+          option,
+        })
   })
 
   test('the plural where one tag is meant, which would list everything', async () => {
