@@ -36,7 +36,20 @@ const COMPILER_OPTIONS = {
   skipLibCheck: true,
   outDir: 'out',
 }
-const PACKAGES = ['pg', '@types/pg', '@types/node', 'bentocache', 'cache-manager', 'ioredis', 'lru-cache']
+const PACKAGES = [
+  'pg',
+  '@types/pg',
+  '@types/node',
+  'bentocache',
+  'cache-manager',
+  'drizzle-orm',
+  'ioredis',
+  'knex',
+  'kysely',
+  'lru-cache',
+  'postgres',
+  'typeorm',
+]
 
 const run = promisify(execFile)
 const nameOf = ({ page, line }: Block): string => `${page.replaceAll(/[^a-zA-Z]/g, '_')}_${line}`
