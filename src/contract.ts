@@ -253,9 +253,9 @@ export interface CacheStats extends CacheCounters, CacheMeasures {
   readonly syncAgeMs: number | null
 }
 
-/** The part of a `pg` client that withTransaction uses. */
+/** The part of a `pg` client that withTransaction uses. Other libraries resolve to the rows themselves, as objects. */
 export interface TransactionLike {
-  query(text: string, values: unknown[]): Promise<{ rows: unknown[] }>
+  query(text: string, values: (string | number | null)[]): PromiseLike<{ rows: unknown[] } | unknown[]>
 }
 
 /** What withTransaction returns. Usable until the transaction ends; then calls reject with `transaction-ended`. */

@@ -27,7 +27,7 @@ export function assertClient(tx: TransactionLike): TransactionLike {
   if (typeof (tx as Partial<TransactionLike> | null | undefined)?.query !== 'function')
     throw invalid(
       'tx',
-      'a client of pg, or an object with `query(text, values)` that resolves to `{ rows }`',
+      'a client of pg, or an object with `query(text, values)` that resolves to `{ rows }` or to the rows',
       tx,
     )
   if (!('connect' in tx && 'totalCount' in tx)) return tx

@@ -1,16 +1,19 @@
 // Statements on a connection of the caller's, inside the caller's transaction. Values go as text, so that any driver with a query(text, values)
 // can carry them.
 
+import { invalid } from '../core/check.ts'
 import { CacheError } from '../core/errors.ts'
 import type { StoredContent } from '../core/entry.ts'
 import { toArrayLiteral } from './binary-array.ts'
 import type { Names } from './names.ts'
 import type { EntryWrite } from './store.ts'
 
-/** The part of a pg client that is used. */
+/** The part of a pg client that is used. Others resolve to the rows themselves. */
 export interface TransactionClient {
-  query(text: string, values: unknown[]): Promise<{ rows: unknown[] }>
+  query(text: string, values: Parameter[]): PromiseLike<{ rows: unknown[] } | unknown[]>
 }
+
+type Parameter = string | number | null
 
 interface ReadRow {
   /** As text: a client may parse booleans in a way of its own. */
@@ -38,17 +41,15 @@ export class TransactionStore {
 
   /** Takes the snapshot that fences what is set in this transaction. */
   static async begin(tx: TransactionClient, names: Names): Promise<TransactionStore> {
-    const { rows } = await tx.query(
-      `select pg_current_snapshot()::text as snapshot, ${STARTED} as started`,
-      [],
-    )
+    const rows = await query(tx, `select pg_current_snapshot()::text as snapshot, ${STARTED} as started`, [])
     const row = rows[0] as { snapshot: string; started: string }
     return new TransactionStore(tx, names, row.snapshot, row.started)
   }
 
   /** A fresh, valid entry as the transaction sees it. */
   async read(key: string): Promise<StoredContent | null> {
-    const { rows } = await this.#tx.query(
+    const rows = await query(
+      this.#tx,
       `select (e.key is not null)::text as found, e.value, encode(e.bytes, 'hex') as bytes, e.codec
 from (select 1) as one
 left join ${this.#names.object('valid_entries')} as e on e.key = $1::text and e.fresh_until > statement_timestamp()
@@ -95,12 +96,19 @@ where ${STARTED} = $2::text`,
     )
   }
 
-  async #run(text: string, values: unknown[]): Promise<string> {
-    const { rows } = await this.#tx.query(text, values)
+  async #run(text: string, values: Parameter[]): Promise<string> {
+    const rows = await query(this.#tx, text, values)
     const txid = (rows[0] as { txid: string | null } | undefined)?.txid
     if (txid != null) return txid
     throw ended()
   }
+}
+
+async function query(tx: TransactionClient, text: string, values: Parameter[]): Promise<unknown[]> {
+  const result: unknown = await tx.query(text, values)
+  const rows = Array.isArray(result) ? result : (result as { rows?: unknown } | null | undefined)?.rows
+  if (Array.isArray(rows)) return rows
+  throw invalid('tx', 'an object whose `query(text, values)` resolves to `{ rows }` or to the rows', result)
 }
 
 function ended(): CacheError {

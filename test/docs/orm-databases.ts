@@ -41,16 +41,19 @@ export interface OrmDatabase {
 export interface Orm {
   readonly name: string
   /** The function of the page. */
-  readonly adapter: string
+  readonly adapter: `from${string}` | typeof TAKEN_AS_IT_IS
   readonly open: (url: string, recipe: Recipe) => Promise<OrmDatabase>
 }
+
+/** By what the recipe is found whose transactions need no adapter. */
+export const TAKEN_AS_IT_IS = `from 'typeorm'`
 
 export const ORMS: readonly Orm[] = [
   { name: 'Drizzle on pg', adapter: 'fromDrizzle', open: openDrizzle },
   { name: 'Drizzle on postgres.js', adapter: 'fromDrizzle', open: openDrizzleOnPostgresJs },
   { name: 'Kysely', adapter: 'fromKysely', open: openKysely },
   { name: 'Knex', adapter: 'fromKnex', open: openKnex },
-  { name: 'TypeORM', adapter: 'fromTypeOrm', open: openTypeOrm },
+  { name: 'TypeORM', adapter: TAKEN_AS_IT_IS, open: openTypeOrm },
   { name: 'postgres.js', adapter: 'fromPostgresJs', open: openPostgresJs },
 ]
 

@@ -1,6 +1,6 @@
 import { Client, Pool } from 'pg'
 import { afterAll, beforeEach, describe, expect, it } from 'vitest'
-import { NullCache, PostgresCache } from '../../src/index.ts'
+import { NullCache, PostgresCache, type TransactionLike } from '../../src/index.ts'
 import { createDatabase } from '../database.ts'
 
 const database = await createDatabase()
@@ -210,6 +210,18 @@ describe('outside of one', () => {
     await taken.query('rollback')
     taken.release()
     await pool.end()
+  })
+
+  it('takes a client that resolves to the rows, and refuses one that does to something else', async () => {
+    await client.query('begin')
+    const rows = await cache.withTransaction({
+      query: async (text, values) => (await client.query(text, values)).rows,
+    })
+    await rows.set('from rows', 1)
+    expect(await rows.get('from rows')).toBe(1)
+    await client.query('rollback')
+    const count = { query: async () => 1 } as unknown as TransactionLike
+    await expect(cache.withTransaction(count)).rejects.toMatchObject({ code: 'invalid-option', option: 'tx' })
   })
 
   it('refuses bad input before the database sees it', async () => {
