@@ -169,7 +169,7 @@ export class Connection {
     const { gate, driver, names, options, sync } = this.#parts
     const state = await gate.pass('connect', () => inspectServer(driver, names))
     if (!state.readCommitted) driver.useExplicitIsolation()
-    if (checkSchema(state, names, options.migrate)) {
+    if (checkSchema(state, names, options.migrate ? 'by-itself' : 'switched-off')) {
       if (state.inRecovery)
         throw new CacheError('read-only', 'the server is a standby: connect to the primary')
       await migrate(driver, names, options)

@@ -5,6 +5,7 @@ import type { CacheOptions } from './options.ts'
 import type { Driver } from './postgres/driver.ts'
 import { toCacheError } from './postgres/failures.ts'
 import { checkSchema, inspectServer } from './postgres/migrate.ts'
+import { commandFor } from './postgres/schema-advice.ts'
 import { Session } from './postgres/session.ts'
 import { readStatus, type StoreStatus } from './postgres/status.ts'
 import { readClock, readSurroundings, type Surroundings } from './postgres/surroundings.ts'
@@ -27,6 +28,8 @@ export interface Examination {
   readonly session: SessionPath | CacheError
   /** Or why it cannot be used. */
   readonly store: StoreStatus | CacheError
+  /** What installs or upgrades the schema that these options mean. */
+  readonly migration: string
 }
 
 export function examine(options: CacheOptions): Promise<Examination> {
@@ -40,6 +43,7 @@ export function examine(options: CacheOptions): Promise<Examination> {
         ? new CacheError('read-only', 'a standby has no notifications')
         : await trySession(access),
       store: await readStore(access),
+      migration: commandFor(names, 'migrate'),
     }
   })
 }
@@ -60,7 +64,7 @@ async function timeRoundTrip(driver: Driver): Promise<Pick<Examination, 'roundTr
 async function readStore({ driver, names }: SchemaAccess): Promise<StoreStatus | CacheError> {
   try {
     const state = await inspectServer(driver, names)
-    checkSchema(state, names, false)
+    checkSchema(state, names, 'elsewhere')
     return await readStatus(driver, names)
   } catch (error) {
     return isCacheError(error) ? error : toCacheError(error, 'status')

@@ -17,6 +17,8 @@ export type * from './cache-options.ts'
 export * from './call-options.ts'
 export type { LoadOptions } from './load-options.ts'
 
+export const DEFAULT_SCHEMA: string = 'postgres_cache'
+
 const MIB = 1024 * 1024
 
 const MAX_POOL_CONNECTIONS = 100 // the default max_connections of a server: more in one process is a slip
@@ -83,7 +85,7 @@ const DEFAULTS: Readonly<Record<keyof CacheOptions, unknown>> = {
   sessionConnectionString: undefined,
   notifications: 'listen',
   notifyChannel: 'cache_events',
-  schema: 'postgres_cache',
+  schema: DEFAULT_SCHEMA,
   schemaPrefix: '',
   local: {},
   ttl: '5m',

@@ -20,6 +20,7 @@ import {
 import { createNames, type Names } from './postgres/names.ts'
 import { createPool, type ManagedPool } from './postgres/pool.ts'
 import { type Roles, rolesSql } from './postgres/rights.ts'
+import { explainRefusal } from './postgres/schema-advice.ts'
 import { createStatements } from './postgres/statements.ts'
 import { readStatus, type StoreStatus } from './postgres/status.ts'
 import { Sweeper } from './postgres/sweeper.ts'
@@ -57,13 +58,18 @@ export function migrateSchema(options: CacheOptions, to?: number): Promise<numbe
   return withSchema('migrate', options, (access) => migrate(access.driver, access.names, access.options, to))
 }
 
-/** What is there, and the settings it was installed with; null: nothing is installed. */
+/** What is there, and the settings it was installed with; null: nothing is installed. Who may not look may not do what follows either. */
 export function inspectSchema(
   options: CacheOptions,
+  before: 'migrate' | 'drop',
 ): Promise<ServerState & { readonly settings: SchemaSettings | null }> {
   return withSchema('inspect', options, async ({ driver, names }) => {
-    const server = await inspectServer(driver, names)
-    return { ...server, settings: server.version === 0 ? null : await readSettings(driver, names) }
+    try {
+      const server = await inspectServer(driver, names)
+      return { ...server, settings: server.version === 0 ? null : await readSettings(driver, names) }
+    } catch (error) {
+      throw await explainRefusal(error, driver, names, before)
+    }
   })
 }
 
@@ -91,7 +97,7 @@ export function readStoreStatus(options: CacheOptions): Promise<StoreStatus> {
 export function pruneStore(given: CacheOptions): Promise<number> {
   return withSchema('prune', given, async ({ driver, names, options }) => {
     const server = await inspectServer(driver, names)
-    checkSchema(server, names, false)
+    checkSchema(server, names, 'elsewhere')
     if (!server.readCommitted) driver.useExplicitIsolation()
     return new Sweeper(driver, createStatements(names), options).prune()
   })

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { CacheError } from '../core/errors.ts'
 import { examine } from '../examination.ts'
-import type { CacheOptions } from '../options.ts'
+import { type CacheOptions, DEFAULT_SCHEMA } from '../options.ts'
 import {
   inspectSchema,
   migrateSchema,
@@ -39,7 +39,7 @@ export function run(command: Command): Promise<number> {
 }
 
 async function migrate({ options }: Command): Promise<number> {
-  const { version: before, settings } = await inspectSchema(options)
+  const { version: before, settings } = await inspectSchema(options, 'migrate')
   if (settings !== null) {
     refuseChange('--channel', options.notifyChannel, settings.notifyChannel)
     refuseChange('--durability', options.durability, settings.durability)
@@ -75,7 +75,7 @@ async function prune({ options }: Command): Promise<number> {
 
 async function drop({ options, yes }: Command): Promise<number> {
   if (!yes && !process.stdin.isTTY) throw new UsageError('drop removes everything: confirm it with --yes')
-  const { version, database } = await inspectSchema(options)
+  const { version, database } = await inspectSchema(options, 'drop')
   if (version === 0) return print(`nothing to do: nothing is installed in ${nameOf(options)}`)
   const question = `Remove ${nameOf(options)} with all its entries from database ${database}?`
   if (!yes && !(await confirm(question))) {
@@ -94,7 +94,7 @@ function refuseChange(flag: string, wanted: string | undefined, installed: strin
   )
 }
 
-function nameOf({ schema = 'postgres_cache', schemaPrefix = '' }: CacheOptions): string {
+function nameOf({ schema = DEFAULT_SCHEMA, schemaPrefix = '' }: CacheOptions): string {
   return schemaPrefix === '' ? `schema ${schema}` : `schema ${schema}, prefix ${schemaPrefix}`
 }
 

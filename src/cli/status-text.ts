@@ -1,5 +1,6 @@
 // The status as people read it: one fact a line, every figure with its unit.
 
+import { commandFor } from '../postgres/schema-advice.ts'
 import type { StoreStatus, TableStatus, WorldStatus } from '../schema.ts'
 import { alignColumns, formatAge, formatBytes, formatCount, formatMany, formatShare } from './figures.ts'
 
@@ -21,7 +22,9 @@ export function renderStatus(status: StoreStatus): string {
 function describeStore(status: StoreStatus): Fact[] {
   const { schema, schemaPrefix, schemaVersion, schemaIsCurrent, state } = status
   const prefix = schemaPrefix === '' ? '' : `, prefix ${schemaPrefix}`
-  const current = schemaIsCurrent ? 'current' : 'outdated: run postgres-cache migrate'
+  const current = schemaIsCurrent
+    ? 'current'
+    : `outdated: run ${commandFor({ schema, prefix: schemaPrefix }, 'migrate')}`
   return [
     ['database', `${status.database}, PostgreSQL ${status.server}, at ${status.at}`],
     ['schema', `${schema}${prefix}, version ${schemaVersion} (${current})`],

@@ -35,13 +35,18 @@ const BY_SQLSTATE: Readonly<Record<string, CacheErrorCode>> = {
   [NOT_A_NUMBER]: 'invalid-value',
 }
 
+// Which schema it is about is not known here.
+const MIGRATE =
+  'run `npx postgres-cache migrate`, with the `--schema` and `--prefix` of this cache where it has its own'
+
 const ADVICE: Partial<Record<CacheErrorCode, string>> = {
   'too-many-connections':
     "the server has no connection left: lower `pool.max`, set `notifications: 'poll'` to do without the session connection, or raise max_connections",
   'permission-denied':
-    'the role lacks a right: run `npx postgres-cache migrate` as a role that may create schemas in this database, or give it the rights that `npx postgres-cache sql --roles` grants',
-  'schema-missing': 'the schema is not installed here: run `npx postgres-cache migrate`',
-  'schema-outdated': 'the schema lacks a function of this release: run `npx postgres-cache migrate`',
+    'the role lacks a right: let an administrator run what `npx postgres-cache sql --roles` prints, with the role that installed the schema as `--owner` and ' +
+    'this one as `--application`',
+  'schema-missing': `the schema is not installed here: ${MIGRATE}`,
+  'schema-outdated': `the schema lacks a function of this release: ${MIGRATE}`,
   'read-only': 'the server is a standby or refuses writes: connect to the primary',
   locked: 'another transaction holds the row: retry, and keep transactions that write entries short',
   timeout: 'the statement took longer than `queryTimeout`; a write may have happened all the same',

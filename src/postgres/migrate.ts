@@ -4,10 +4,10 @@
 import { CacheError } from '../core/errors.ts'
 import { quoteIdentifier, quoteLiteral } from '../core/identifier.ts'
 import type { Driver, Row } from './driver.ts'
-import { sqlStateOf, toCacheError } from './failures.ts'
 import { MIGRATIONS, type Migration } from './migrations.generated.ts'
 import { type Names, renderSql } from './names.ts'
 import { FUNCTION_NAMES, IS_OURS, RELATION_NAMES } from './objects.ts'
+import { commandFor, explainRefusal, schemaMissing } from './schema-advice.ts'
 
 export interface SchemaSettings {
   readonly notifyChannel: string
@@ -36,8 +36,10 @@ export async function inspectServer(driver: Driver, names: Names): Promise<Serve
   const [about] = await driver.query({
     name: '',
     text: `select current_setting('server_version_num'), pg_is_in_recovery()::text, current_setting('default_transaction_isolation'),
-  to_regclass(${quoteLiteral(names.object('migrations'))})::text, current_database()`,
+  (select true::text from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
+   where n.nspname = ${quoteLiteral(names.schema)} and c.relname = ${quoteLiteral(`${names.prefix}migrations`)}), current_database()`,
   })
+  // Not by to_regclass, which fails for who may not use the schema, be it empty.
   const installed = about?.[3] != null
   const [applied] = installed ? await driver.query({ name: '', text: appliedVersions(names) }) : []
   return {
@@ -50,8 +52,15 @@ export async function inspectServer(driver: Driver, names: Names): Promise<Serve
   }
 }
 
-/** Refuses a server or schema that this release cannot work with. True: a migration that may run by itself is due. */
-export function checkSchema(state: ServerState, names: Names, mayMigrate: boolean): boolean {
+/**
+ * Refuses a server or schema that this release cannot work with. True: a migration that may run by itself is due. `migration`: what the cache was told
+ * about that; `'elsewhere'` for whoever only looks.
+ */
+export function checkSchema(
+  state: ServerState,
+  names: Names,
+  migration: 'by-itself' | 'switched-off' | 'elsewhere',
+): boolean {
   if (state.serverVersion < OLDEST_SERVER) {
     throw new CacheError(
       'unsupported-server',
@@ -67,18 +76,15 @@ export function checkSchema(state: ServerState, names: Names, mayMigrate: boolea
   if (state.version >= LATEST_VERSION) return false
   const due = MIGRATIONS.filter((migration) => migration.version > state.version)
   if (state.version === 0) {
-    if (mayMigrate) return true
-    throw new CacheError(
-      'schema-missing',
-      `nothing is installed in schema ${names.schema}: run \`npx postgres-cache migrate\`, or set \`migrate: true\``,
-    )
+    if (migration === 'by-itself') return true
+    throw schemaMissing(names, migration === 'switched-off' ? ', or set `migrate: true`' : '')
   }
   const breaking = due.find((migration) => migration.breaking)
-  if (breaking === undefined) return mayMigrate
+  if (breaking === undefined) return migration === 'by-itself'
   throw new CacheError(
     'schema-outdated',
     `the schema ${names.schema} has version ${state.version}, and version ${breaking.version} breaks older clients: ` +
-      'when all of them are upgraded, run `npx postgres-cache migrate`',
+      `when all of them are upgraded, run \`${commandFor(names, 'migrate')}\``,
   )
 }
 
@@ -99,7 +105,7 @@ export async function migrate(
   try {
     return await driver.transaction((query) => applyMissing(query, names, settings, to))
   } catch (error) {
-    throw explainRefusal(error, names, 'migrate')
+    throw await explainRefusal(error, driver, names, 'migrate')
   }
 }
 
@@ -189,7 +195,7 @@ function refuseMismatch(option: string, mine: string, installed: string, names: 
   )
 }
 
-/** Removes every object of this prefix, and the schema when nothing else is in it, unless it is `public`. */
+/** Removes every object of this prefix, and the schema when nothing else is in it, unless it is `public` or somebody else's. */
 export async function dropSchema(driver: Driver, names: Names): Promise<void> {
   try {
     await driver.transaction(async (query) => {
@@ -200,14 +206,14 @@ export async function dropSchema(driver: Driver, names: Names): Promise<void> {
       ))
         await query(text)
       const [left] = await query(
-        `select count(*)::text from pg_namespace as n where n.nspname = $1 and n.nspname <> 'public'
+        `select count(*)::text from pg_namespace as n where n.nspname = $1 and n.nspname <> 'public' and pg_has_role(n.nspowner, 'usage')
            and not exists (select from pg_depend as d where d.refclassid = 'pg_namespace'::regclass and d.refobjid = n.oid)`,
         [names.schema],
       )
       if (left?.[0] === '1') await query(`drop schema ${quoteIdentifier(names.schema)}`)
     })
   } catch (error) {
-    throw explainRefusal(error, names, 'drop')
+    throw await explainRefusal(error, driver, names, 'drop')
   }
 }
 
@@ -231,18 +237,4 @@ function dropCommands(objects: Row[], names: Names): string[] {
     ...byKind('f').map((signature) => `drop function if exists ${signature} cascade`),
     ...byKind('S').map((name) => `drop sequence if exists ${qualify(name)}`),
   ]
-}
-
-function explainRefusal(error: unknown, names: Names, operation: 'migrate' | 'drop'): CacheError {
-  if (sqlStateOf(error) !== '42501') return toCacheError(error, operation)
-  const advice = {
-    migrate: 'as the owner of the database, or let it run `grant create on database <name> to <role>` first',
-    drop: 'as the role that installed it',
-  }
-  return new CacheError(
-    'permission-denied',
-    `the role may not ${operation} the schema ${names.schema} (${(error as Error).message}): ` +
-      `run \`npx postgres-cache ${operation}\` ${advice[operation]}`,
-    { cause: error },
-  )
 }

@@ -78,7 +78,7 @@ const MAX_COUNTED_ROWS = 100_000
 /** Throws what keeps a client from working: a schema that is missing, that is too old or too new. */
 export async function readStatus(driver: Driver, names: Names): Promise<StoreStatus> {
   const server = await inspectServer(driver, names)
-  checkSchema(server, names, false)
+  checkSchema(server, names, 'elsewhere')
   const settings = await readSettings(driver, names)
   const [row] = await driver.query({ name: '', text: measure(names) })
   return {

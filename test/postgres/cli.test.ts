@@ -60,10 +60,25 @@ describe('migrate', () => {
     await database.query(`create role "${role}" login`)
     const url = new URL(connectionString)
     url.username = role
-    const { code, stderr } = await run('migrate', '--url', url.href)
+    const refusals: Outcome[] = []
+    // Into nothing, into a schema of somebody else's, and over what somebody else has installed.
+    for (const prepare of ['select', 'create schema postgres_cache', null]) {
+      if (prepare === null) await run('migrate')
+      else await runAs(connectionString, prepare)
+      refusals.push(await run('migrate', '--url', url.href))
+    }
+    refusals.push(await run('drop', '--yes', '--url', url.href))
     await database.query(`drop role "${role}"`)
-    expect(code).toBe(1)
-    expect(stderr).toMatch(/^error: .*npx postgres-cache migrate.* \[permission-denied\]\n$/)
+    const advice = [
+      '`grant create on database .*` or `npx postgres-cache migrate`',
+      '`grant usage, create on schema .*` or `npx postgres-cache migrate`',
+      'run `npx postgres-cache migrate`, or an administrator `grant .*`',
+      'run `npx postgres-cache drop`, or an administrator `grant .*`',
+    ]
+    for (const [i, { code, stderr }] of refusals.entries()) {
+      expect(code).toBe(1)
+      expect(stderr).toMatch(new RegExp(`^error: .*${advice[i]} \\[permission-denied\\]\n$`))
+    }
   })
 })
 
@@ -167,9 +182,20 @@ describe('status', () => {
   it('fails where nothing is installed, and says what to run', async () => {
     const { code, stdout, stderr } = await run('status')
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
-    expect(stderr).toMatch(
-      /^error: nothing is installed .*npx postgres-cache migrate.* \[schema-missing\]\n$/,
+    expect(stderr).toBe(
+      'error: nothing is installed in schema postgres_cache: run `npx postgres-cache migrate` [schema-missing]\n',
     )
+  })
+
+  it('says what to run for another prefix', async () => {
+    await run('migrate')
+    const { stderr } = await run('status', '--prefix', 'foo_')
+    expect(stderr).toBe(
+      'error: nothing with the prefix foo_ is installed in schema postgres_cache: run `npx postgres-cache migrate --prefix foo_` [schema-missing]\n',
+    )
+    expect(await run('migrate', '--prefix', 'foo_')).toMatchObject({ code: 0 })
+    expect(await run('status', '--prefix', 'foo_')).toMatchObject({ code: 0 })
+    await run('drop', '--yes', '--prefix', 'foo_')
   })
 
   it('fails where a breaking migration waits', async () => {

@@ -2,6 +2,7 @@ import { Client } from 'pg'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { describeSchema } from '../../scripts/schema-catalog.ts'
 import { type CacheOptions, PostgresCache } from '../../src/index.ts'
+import { removeSchema, renderRoles } from '../../src/schema.ts'
 import { createDatabase } from '../database.ts'
 import { createRole } from '../limited-role.ts'
 import { runAs } from '../run-as.ts'
@@ -22,6 +23,17 @@ async function connects(given: CacheOptions): Promise<string> {
     (error: unknown) => (error as { code: string }).code,
   )
 }
+
+async function refusal(call: Promise<unknown>, code: string): Promise<string> {
+  const error = await call.then(
+    () => new Error('it was done'),
+    (reason: Error) => reason,
+  )
+  expect(error).toMatchObject({ code })
+  return error.message
+}
+
+const grantIn = (message: string): string => /`(grant .*?)`/.exec(message)?.[1] ?? message
 
 describe('migrate', () => {
   it('installs once, and tells the version', async () => {
@@ -94,14 +106,58 @@ describe('without a right to migrate', () => {
     expect(await cache.get('a')).toBe(1)
   })
 
-  it('a role that may create nothing is told the command', async () => {
+  it.each([
+    [{ schemaPrefix: 'foo_' }, 'prefix foo_ is installed', 'npx postgres-cache migrate --prefix foo_'],
+    [{ schema: 'elsewhere' }, 'schema elsewhere', 'npx postgres-cache migrate --schema elsewhere'],
+    [
+      { schema: "it's", schemaPrefix: '-' },
+      "schema it's",
+      String.raw`npx postgres-cache migrate --schema='it'\''s' --prefix='-'`,
+    ],
+  ])('the command is for the schema and prefix that are missing: %j', async (where, what, command) => {
+    await PostgresCache.migrate(options)
+    await using cache = new PostgresCache({ ...options, ...where, migrate: false })
+    const message = await refusal(cache.connect(), 'schema-missing')
+    expect(message).toContain(what)
+    expect(message).toContain(`\`${command}\`, or set \`migrate: true\``)
+  })
+
+  it.each([
+    ['where there is no schema', null, /`grant create on database .*`/],
+    [
+      'where there is one that it may not use',
+      'create schema postgres_cache',
+      /`grant usage, create on schema .*`/,
+    ],
+    [
+      'where there is one that it may only use',
+      'create schema postgres_cache; grant usage on schema postgres_cache to public',
+      /`grant usage, create on schema .*`/,
+    ],
+  ])('a role that may create nothing %s is told what an administrator grants it', async (_, sql, grant) => {
     await using role = await createRole(database, { isOwner: false })
-    const refused = {
-      code: 'permission-denied',
-      message: expect.stringContaining('npx postgres-cache migrate'),
-    }
-    await expect(PostgresCache.migrate({ connectionString: role.url })).rejects.toMatchObject(refused)
-    expect(await connects({ connectionString: role.url })).toBe('permission-denied')
+    const its = { connectionString: role.url }
+    if (sql !== null) await database.query(sql)
+    expect(await connects(its)).toBe('permission-denied')
+    const message = await refusal(PostgresCache.migrate(its), 'permission-denied')
+    expect(message).toMatch(/an administrator run either .* or `npx postgres-cache migrate`$/)
+    expect(message).toMatch(grant)
+    await database.query(grantIn(message))
+    expect(await PostgresCache.migrate(its)).toBe(LATEST)
+    expect(await connects(its)).toBe('connected')
+    await removeSchema(its)
+  })
+
+  it('a role that may not upgrade what another has installed is told whose it is', async () => {
+    await using owner = await createRole(database)
+    await using role = await createRole(database, { isOwner: false })
+    await PostgresCache.migrate({ connectionString: owner.url }, { to: 1 })
+    await database.query(`grant usage, create on schema postgres_cache to "${role.name}"`)
+    const its = { connectionString: role.url }
+    const message = await refusal(PostgresCache.migrate(its), 'permission-denied')
+    expect(message).toContain(`let ${owner.name}, who owns it, run \`npx postgres-cache migrate\``)
+    await database.query(grantIn(message))
+    expect(await PostgresCache.migrate(its)).toBe(LATEST)
   })
 
   it('who is refused the login is told to look at user and password', async () => {
@@ -114,13 +170,23 @@ describe('without a right to migrate', () => {
     for (let i = 0; i < 4; i++) await expect(cache.get('a')).rejects.toMatchObject(refused)
   })
 
-  it('a role that may not use the schema is told the command', async () => {
+  it('a role that may not use the schema is told what gives it the rights', async () => {
     await PostgresCache.migrate(options)
     await using role = await createRole(database, { isOwner: false })
     await using cache = new PostgresCache({ connectionString: role.url })
-    const refused = { code: 'permission-denied', message: expect.stringContaining('npx postgres-cache') }
+    const refused = {
+      code: 'permission-denied',
+      message: expect.stringContaining('`npx postgres-cache sql --roles`'),
+    }
     await expect(cache.connect()).rejects.toMatchObject(refused)
     await expect(cache.get('a')).rejects.toMatchObject(refused)
+    const installed = await database.query<{ owner: string }>(
+      `select nspowner::regrole::text as owner from pg_namespace where nspname = 'postgres_cache'`,
+    )
+    const roles = { owner: installed[0]?.owner ?? '', application: role.name }
+    await database.query(renderRoles({}, roles))
+    await cache.set('a', 1)
+    expect(await cache.get('a')).toBe(1)
   })
 
   it('a role that may create in the schema, and not in the database, migrates', async () => {
