@@ -15,6 +15,9 @@ export interface Finding {
   readonly advice: string | null
 }
 
+// The package has no docs/ of its own.
+const MANUAL = 'https://github.com/postgres-cache/postgres-cache/blob/main/docs/operations.md'
+
 type Judged = Omit<Finding, 'matter'>
 
 const CLOCK_NOTEWORTHY_MS = 1_000
@@ -33,7 +36,7 @@ export function diagnose(examination: Examination): Finding[] {
   return [
     finding('server', judgeServer(examination)),
     finding('session', judgeSession(examination)),
-    finding('schema', judgeSchema(store, surroundings)),
+    finding('schema', judgeSchema(examination)),
     finding('rights', judgeRights(store, surroundings)),
     finding('clock', judgeClock(examination)),
     finding('connections', judgeConnections(surroundings)),
@@ -73,6 +76,8 @@ const finding = (matter: string, judged: Judged): Finding => ({ matter, ...judge
 const good = (text: string): Judged => ({ verdict: 'good', text, advice: null })
 const warning = (text: string, advice: string): Judged => ({ verdict: 'warning', text, advice })
 const problem = (text: string, advice: string): Judged => ({ verdict: 'problem', text, advice })
+const failure = ({ message, code }: CacheError): Judged =>
+  problem(`${message} [${code}]`, `look up ${code} at ${MANUAL}#error-codes`)
 
 function judgeServer({ surroundings, roundTripMs }: Examination): Judged {
   const { server, inRecovery, isReadOnly } = surroundings
@@ -94,21 +99,23 @@ function judgeSession({ session }: Examination): Judged {
       'through a pooler in transaction mode, where notifications never arrive: caches here poll',
       'set `sessionConnectionString` to a direct address (try it with --session-url), or `notifications: "poll"`',
     )
-  return problem(session.message, 'every process needs one connection of its own, or `notifications: "poll"`')
+  return problem(
+    `${session.message} [${session.code}]`,
+    'every process needs one connection of its own, or `notifications: "poll"`',
+  )
 }
 
-function judgeSchema(store: StoreStatus | CacheError, { mayInstall }: Surroundings): Judged {
+function judgeSchema({ store, surroundings, migration }: Examination): Judged {
   if (!('code' in store)) {
     const text = `version ${store.schemaVersion} in ${store.schema}`
-    return store.schemaIsCurrent ? good(text) : warning(`${text}, outdated`, 'run postgres-cache migrate')
+    return store.schemaIsCurrent ? good(text) : warning(`${text}, outdated`, `run \`${migration}\``)
   }
-  if (store.code !== 'schema-missing')
-    return problem(store.message, 'see the error code in docs/operations.md')
-  return mayInstall
-    ? warning('nothing is installed', 'run postgres-cache migrate, or let the first cache install it')
+  if (store.code !== 'schema-missing') return failure(store)
+  return surroundings.mayInstall
+    ? warning('nothing is installed', `run \`${migration}\`, or let the first cache install it`)
     : problem(
         'nothing is installed, and this role may not',
-        'run postgres-cache migrate as a role that may create schemas',
+        `run \`${migration}\` as a role that may, or as this one to be told what it lacks`,
       )
 }
 
@@ -116,7 +123,7 @@ function judgeRights(store: StoreStatus | CacheError, { role, missingRights }: S
   if (missingRights.length > 0)
     return problem(
       `${role} lacks ${missingRights.join(', ')}`,
-      'run what `postgres-cache sql --roles` prints: "Rights" in docs/operations.md',
+      `let an administrator run what \`npx postgres-cache sql --roles\` prints: ${MANUAL}#rights`,
     )
   if ('code' in store && store.code === 'schema-missing') return good('nothing to have rights on yet')
   return good(`${role} may do all that a cache does`)
@@ -237,7 +244,7 @@ function judgeSize({ tables, expiredEntries }: StoreStatus): Judged {
   )
     return warning(
       `${text}, ${formatCount(expiredEntries)} of them expired`,
-      'run postgres-cache prune, and see that processes sweep',
+      'run `npx postgres-cache prune`, and see that processes sweep',
     )
   return good(text)
 }

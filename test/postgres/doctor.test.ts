@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { Client } from 'pg'
 import { describe, expect, it } from 'vitest'
 import { majorFromEnvironment } from '../../scripts/database-url.ts'
@@ -84,9 +85,24 @@ describe('doctor', () => {
   it('says that a role which may not install cannot begin', async () => {
     const database = await createDatabase()
     await using role = await createRole(database, { isOwner: false })
-    const { code, of } = await diagnose(role.url)
+    const { code, of } = await diagnose(role.url, '--prefix', 'foo_')
     expect(code).toBe(1)
-    expect(of('schema')?.verdict).toBe('problem')
+    expect(of('schema')).toMatchObject({
+      verdict: 'problem',
+      advice: expect.stringContaining('`npx postgres-cache migrate --prefix foo_`'),
+    })
+  })
+
+  it('shows the code of what cannot be used, and where to look it up', async () => {
+    const database = await installed()
+    await using role = await createRole(database, { isOwner: false })
+    const { of } = await diagnose(role.url)
+    const { repository } = JSON.parse(readFileSync('package.json', 'utf8')) as { repository: { url: string } }
+    const home = repository.url.replace(/^git\+|\.git$/g, '')
+    expect(of('schema')).toMatchObject({
+      text: expect.stringMatching(/ \[permission-denied\]$/),
+      advice: `look up permission-denied at ${home}/blob/main/docs/operations.md#error-codes`,
+    })
   })
 
   it('sees settings that hurt', async () => {
