@@ -1,23 +1,43 @@
-// Which known name was probably meant by an unknown one.
+// Which known name was probably meant by an unknown one: one that is spelt almost like it, or else one that shares its words.
 
-const MAX_EDITS = 3 // beyond, any short name resembles any other
+const LETTERS_PER_EDIT = 3 // with more edits than that, any short name resembles any other
+const MAX_EDITS = 3
 
-/** The known name that takes the fewest edits, if few suffice; a shared beginning counts as two (`connection` for `connectionString`). */
 export function nearest(name: string, known: readonly string[]): string | undefined {
+  return spelt(name, known) ?? sharingWords(name, known)
+}
+
+/** The one that takes the fewest edits, if few suffice. */
+function spelt(name: string, known: readonly string[]): string | undefined {
+  const letters = wordsOf(name).join('')
   let best: string | undefined
-  let fewest = Math.min(MAX_EDITS, Math.ceil(name.length / 2)) + 1
+  let fewest = Math.min(MAX_EDITS, Math.floor(letters.length / LETTERS_PER_EDIT)) + 1
   for (const candidate of known) {
-    const edits = Math.min(
-      editDistance(name.toLowerCase(), candidate.toLowerCase()),
-      beginsAlike(name, candidate),
-    )
+    const edits = editDistance(letters, wordsOf(candidate).join(''))
     if (edits < fewest) [best, fewest] = [candidate, edits]
   }
   return best
 }
 
-function beginsAlike(name: string, candidate: string): number {
-  return candidate.startsWith(name) || name.startsWith(candidate) ? 2 : Number.POSITIVE_INFINITY
+/** The one that has all words of `name`, or whose words `name` has, and the fewest besides; undefined where several have. */
+function sharingWords(name: string, known: readonly string[]): string | undefined {
+  const words = wordsOf(name)
+  const sharing = known
+    .map((candidate) => ({ candidate, own: wordsOf(candidate) }))
+    .filter(({ own }) => contains(own, words) || contains(words, own))
+    .map(({ candidate, own }) => ({ candidate, besides: Math.abs(own.length - words.length) }))
+    .toSorted((a, b) => a.besides - b.besides)
+  const [first, second] = sharing
+  return first?.besides === second?.besides ? undefined : first?.candidate
+}
+
+function wordsOf(name: string): string[] {
+  const spaced = name.replaceAll(/([a-z\d])([A-Z])/g, '$1 $2').toLowerCase()
+  return spaced.split(/[^a-z\d]+/).filter((word) => word !== '')
+}
+
+function contains(words: readonly string[], some: readonly string[]): boolean {
+  return some.length > 0 && ` ${words.join(' ')} `.includes(` ${some.join(' ')} `)
 }
 
 /** Levenshtein, one row at a time. */

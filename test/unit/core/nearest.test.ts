@@ -1,7 +1,17 @@
 import { expect, test } from 'vitest'
 import { nearest } from '../../../src/core/nearest.ts'
 
-const known = ['ttl', 'loadTimeout', 'lockTimeout', 'maxStaleness', 'connectionString', 'schemaPrefix']
+const known = [
+  'ttl',
+  'loadTimeout',
+  'lockTimeout',
+  'maxStaleness',
+  'maxPending',
+  'connectionString',
+  'sessionConnectionString',
+  'schemaPrefix',
+  'audit',
+]
 
 test.each([
   ['tll', 'ttl'],
@@ -13,10 +23,16 @@ test.each([
   ['connectionstring', 'connectionString'],
   ['connection', 'connectionString'],
   ['schema_prefix', 'schemaPrefix'],
+  ['prefix', 'schemaPrefix'],
+  ['defaultTtl', 'ttl'],
+  ['default-ttl', 'ttl'],
 ])('takes %s for %s', (name, meant) => {
   expect(nearest(name, known)).toBe(meant)
 })
 
-test.each(['retries', 'foo', 'x', 'redisUrl', ''])('takes %j for nothing known', (name) => {
-  expect(nearest(name, known)).toBe(undefined)
-})
+test.each(['retries', 'foo', 'x', 'redisUrl', '', '_', 'url', 'ssl', 'redis', 'max', 'timeout', 'axStale'])(
+  'takes %j for nothing known',
+  (name) => {
+    expect(nearest(name, known)).toBe(undefined)
+  },
+)
