@@ -5,7 +5,7 @@ import type { CacheOptions, PoolLike } from './cache-options.ts'
 import { bytesCodec } from './codecs/bytes.ts'
 import type { Codec } from './codecs/codec.ts'
 import { jsonCodec } from './codecs/json.ts'
-import { checkBoolean, checkInteger, checkOneOf, fillDefaults, invalid } from './core/check.ts'
+import { checkBoolean, checkInteger, checkOneOf, fillDefaults, invalid, typeName } from './core/check.ts'
 import { parseDuration, parseTimeout, parseTtl } from './core/duration.ts'
 import { CacheError } from './core/errors.ts'
 import { assertIdentifier, assertIdentifierPrefix } from './core/identifier.ts'
@@ -72,8 +72,8 @@ export interface ResolvedLocalOptions {
   readonly ttlMs: number | null
 }
 
-// pg takes anything for a path on some server; the folder of a socket has no scheme.
-const ADDRESS = /^(?:\/|socket:|[a-z][a-z\d+.-]*:\/\/)/i
+// pg takes any scheme for its own, and anything else for a path on some server; the folder of a socket has no scheme.
+const ADDRESS = /^(?:\/|socket:|postgres(?:ql)?:\/\/)/i
 
 const POOL_DEFAULTS = { max: 4, min: 0 }
 
@@ -108,8 +108,21 @@ const DEFAULTS: Readonly<Record<keyof CacheOptions, unknown>> = {
   ...LOAD_DEFAULTS,
 }
 
+const ADDRESS_ADVICE = 'the address is `connectionString`'
+
+/** Names of other libraries that nothing here is spelt like. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  url: ADDRESS_ADVICE,
+  uri: ADDRESS_ADVICE,
+  dsn: ADDRESS_ADVICE,
+  host: ADDRESS_ADVICE,
+  max: 'did you mean `pool.max`?',
+  ssl: 'TLS is part of `connectionString`, as `sslmode`, or of a `pool` of your own',
+  namespace: 'call the method `namespace()` of the cache',
+}
+
 export function resolveOptions(options: CacheOptions = {}): ResolvedOptions {
-  const given = fillDefaults(options, DEFAULTS)
+  const given = fillDefaults(options, DEFAULTS, undefined, ELSEWHERE)
   assertIdentifier(given.notifyChannel, 'notifyChannel')
   assertIdentifierPrefix(given.schemaPrefix, 'schemaPrefix')
   const maxValueBytes = checkInteger(given.maxValueBytes, 'maxValueBytes', 1, MAX_VALUE_BYTES)
@@ -188,7 +201,19 @@ function isPool(pool: unknown): pool is PoolLike {
 function resolveConnectionString(given: unknown, option: string): string | undefined {
   if (given === undefined || (typeof given === 'string' && ADDRESS.test(given))) return given
   const rule = "an address such as 'postgres://user:password@host:5432/database'"
-  throw new CacheError('invalid-option', `Expected \`${option}\` to be ${rule}`, { option })
+  throw new CacheError(
+    'invalid-option',
+    `Expected \`${option}\` to be ${rule}, got ${describeAddress(given)}`,
+    { option },
+  )
+}
+
+function describeAddress(given: unknown): string {
+  if (typeof given !== 'string') return typeName(given)
+  if (given === '')
+    return 'an empty string: set the variable that it comes from, or leave it out for the PG* environment variables'
+  const scheme = /^[a-z][a-z\d+.-]*(?=:\/\/)/i.exec(given)?.[0]
+  return scheme === undefined ? 'one that does not begin with `postgres://`' : `the scheme \`${scheme}\``
 }
 
 function resolveNotifications(given: unknown): 'listen' | 'poll' {

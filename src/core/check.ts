@@ -6,17 +6,18 @@ import { nearest } from './nearest.ts'
 
 /**
  * The given options over the defaults, all values still unchecked; undefined means the default. Refuses names that have
- * none, where a misspelt option would silently be ignored.
+ * none, where a misspelt option would silently be ignored. `elsewhere`: what to say of names that other libraries have.
  */
 export function fillDefaults<N extends string>(
   given: unknown,
   defaults: Readonly<Record<N, unknown>>,
   path?: string,
+  elsewhere: Readonly<Record<string, string>> = {},
 ): Record<N, unknown> {
   const named = checkObject(given, path)
   const filled = { ...defaults } as Record<string, unknown>
   for (const [name, value] of Object.entries(named)) {
-    if (!Object.hasOwn(defaults, name)) throw unknownOption(name, Object.keys(defaults), path)
+    if (!Object.hasOwn(defaults, name)) throw unknownOption(name, Object.keys(defaults), path, elsewhere)
     if (value !== undefined) filled[name] = value
   }
   return filled
@@ -34,7 +35,7 @@ export function checkObject<T>(given: T, path = 'options'): T & object {
 export function checkNames(given: object, known: Readonly<Record<string, unknown>>): void {
   checkObject(given)
   for (const name in given) {
-    if (!Object.hasOwn(known, name)) throw unknownOption(name, Object.keys(known), undefined)
+    if (!Object.hasOwn(known, name)) throw unknownOption(name, Object.keys(known))
   }
 }
 
@@ -63,17 +64,26 @@ export function invalid(option: string, rule: string, value: unknown): CacheErro
   return new CacheError('invalid-option', expected(option, rule, value), { option })
 }
 
-function unknownOption(name: string, known: readonly string[], path: string | undefined): CacheError {
+function unknownOption(
+  name: string,
+  known: readonly string[],
+  path?: string,
+  elsewhere: Readonly<Record<string, string>> = {},
+): CacheError {
   const within = path === undefined ? '' : `${path}.`
   const option = within + name
-  const meant = nearest(name, known)
-  const advice =
-    meant === undefined ? `expected one of ${known.join(', ')}` : `did you mean \`${within}${meant}\`?`
+  const own = Object.hasOwn(elsewhere, name) ? elsewhere[name] : undefined
+  const advice = own ?? adviseOn(name, known, within)
   return new CacheError('invalid-option', `Unknown option \`${option}\`: ${advice}`, { option })
 }
 
+function adviseOn(name: string, known: readonly string[], within: string): string {
+  const meant = nearest(name, known)
+  return meant === undefined ? `expected one of ${known.join(', ')}` : `did you mean \`${within}${meant}\`?`
+}
+
 // The value itself is not shown: a connection string in the place of options holds a password.
-function typeName(value: unknown): string {
+export function typeName(value: unknown): string {
   if (value === null) return 'null'
   return Array.isArray(value) ? 'array' : typeof value
 }

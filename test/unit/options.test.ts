@@ -195,6 +195,9 @@ describe('resolveOptions', () => {
     ['connectionString', ''],
     ['connectionString', 'localhost'],
     ['connectionString', 'host=localhost dbname=app'],
+    ['connectionString', 'mysql://root@127.0.0.1/app'],
+    ['connectionString', 'postgres:localhost'],
+    ['sessionConnectionString', 'https://localhost/app'],
     ['connectionString', null],
     ['connectionString', 5],
     ['sessionConnectionString', ''],
@@ -284,6 +287,49 @@ describe('resolveOptions', () => {
   })
 
   test.each([
+    ['', 'got an empty string: set the variable that it comes from, or leave it out'],
+    ['mysql://u:secret@h/d', 'got the scheme `mysql`'],
+    ['u:secret@h/d', 'got one that does not begin with `postgres://`'],
+    [' postgres://u:secret@h/d', 'got one that does not begin with `postgres://`'],
+    [null, 'got null'],
+    [{ password: 'secret' }, 'got object'],
+  ])('says of an address what it is, and no password: %j', (connectionString, got) => {
+    const message = messageOf(() => resolveAny({ connectionString }))
+    expect(message).toContain(`Expected \`connectionString\` to be an address such as `)
+    expect(message).toContain(got)
+    expect(message).not.toContain('secret')
+  })
+
+  test.each([
+    'postgres://localhost/app',
+    'postgresql://u:p@[::1]:5432/app?sslmode=require',
+    'POSTGRES://localhost/app',
+    'postgres:///app',
+    'postgres://u@/app?host=/run/postgresql',
+    'socket:/run/postgresql?db=app',
+    'socket://user:password@/run/postgresql?db=app',
+    '/run/postgresql app',
+  ])('takes what pg takes: %s', (connectionString) => {
+    expect(resolveOptions({ connectionString }).pool).toMatchObject({ connectionString })
+  })
+
+  test.each([
+    ['url', 'the address is `connectionString`'],
+    ['uri', 'the address is `connectionString`'],
+    ['dsn', 'the address is `connectionString`'],
+    ['host', 'the address is `connectionString`'],
+    ['max', 'did you mean `pool.max`?'],
+    ['ssl', 'TLS is part of `connectionString`, as `sslmode`, or of a `pool` of your own'],
+    ['namespace', 'call the method `namespace()` of the cache'],
+    ['prefix', 'did you mean `schemaPrefix`?'],
+    ['defaultTtl', 'did you mean `ttl`?'],
+    ['connection', 'did you mean `connectionString`?'],
+    ['redis', 'expected one of connectionString, '],
+  ])('knows what `%s` means elsewhere', (name, advice) => {
+    expect(messageOf(() => resolveAny({ [name]: 1 }))).toContain(`Unknown option \`${name}\`: ${advice}`)
+  })
+
+  test.each([
     [{ tll: '5m' }, 'Unknown option `tll`: did you mean `ttl`?'],
     [{ schema_prefix: 'a' }, 'Unknown option `schema_prefix`: did you mean `schemaPrefix`?'],
     [{ pool: { maxx: 4 } }, 'Unknown option `pool.maxx`: did you mean `pool.max`?'],
@@ -340,6 +386,15 @@ describe('resolveOptions', () => {
     }
   })
 })
+
+function messageOf(call: () => unknown): string {
+  try {
+    call()
+  } catch (error) {
+    return (error as Error).message
+  }
+  return 'it was taken'
+}
 
 /** `{ local: { ttl: 0 } }` for 'local.ttl'; a codec stands for itself. */
 function nest(option: string, value: unknown): object {
