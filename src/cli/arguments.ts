@@ -38,6 +38,16 @@ const OPTIONS = {
 
 type OptionName = keyof typeof OPTIONS
 
+/** What options of a cache are called here. */
+const FLAGS: Readonly<Record<string, OptionName>> = {
+  connectionString: 'url',
+  sessionConnectionString: 'session-url',
+  schema: 'schema',
+  schemaPrefix: 'prefix',
+  notifyChannel: 'channel',
+  durability: 'durability',
+}
+
 const WHERE = ['url', 'schema', 'prefix'] as const
 
 const TAKES: Readonly<Record<CommandName, readonly OptionName[]>> = {
@@ -53,6 +63,8 @@ const TAKES: Readonly<Record<CommandName, readonly OptionName[]>> = {
 const OF_THE_SCHEMA: ReadonlySet<OptionName> = new Set(['channel', 'durability'])
 const OF_THE_ROLES: ReadonlySet<OptionName> = new Set(['owner', 'application'])
 
+const SEE_HELP = 'see postgres-cache --help'
+
 // Nobody waits at a terminal for what takes longer, and counting may take longer than a cache should wait.
 const QUERY_TIMEOUT = '10s'
 
@@ -63,7 +75,7 @@ export function parseArguments(args: readonly string[], environment: NodeJS.Proc
   if (values.version === true) return { name: 'version', options: {}, yes, json, roles: null }
 
   const [name, ...extra] = positionals
-  if (name === undefined) throw new UsageError('no command given; see postgres-cache --help')
+  if (name === undefined) throw new UsageError(`no command given: ${SEE_HELP}`)
   if (!isCommand(name)) throw unknownCommand(name)
   if (extra.length > 0) throw new UsageError(`unexpected argument '${extra.join(' ')}'`)
   for (const given of Object.keys(values) as OptionName[]) {
@@ -92,6 +104,19 @@ export function parseArguments(args: readonly string[], environment: NodeJS.Proc
   return { name, options, yes, json, roles: values.roles === true ? roles : null }
 }
 
+/** Names flags where a message of the library names options. */
+export function inFlags(message: string): string {
+  return message.replaceAll(/`(\w+)`/g, (quoted, option: string) => {
+    const flag = flagOf(option)
+    if (flag === undefined) return quoted
+    return flag === 'url' ? '--url (or DATABASE_URL)' : `--${flag}`
+  })
+}
+
+function flagOf(option: string): OptionName | undefined {
+  return Object.hasOwn(FLAGS, option) ? FLAGS[option] : undefined
+}
+
 function parse(
   args: readonly string[],
 ): ReturnType<typeof parseArgs<{ args: string[]; options: typeof OPTIONS; allowPositionals: true }>> {
@@ -99,8 +124,15 @@ function parse(
     return parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true })
   } catch (error) {
     // The first sentence says what is wrong; the rest is advice on how to write positional arguments.
-    throw new UsageError(String((error as Error).message.split('. ')[0]))
+    const complaint = String((error as Error).message.split('. ')[0])
+    const unknown = /^Unknown option '--?(?<name>[^']*)'/.exec(complaint)?.groups?.['name']
+    throw new UsageError(unknown === undefined ? complaint : `${complaint}: ${adviseOnOption(unknown)}`)
   }
+}
+
+function adviseOnOption(name: string): string {
+  const meant = flagOf(name) ?? nearest(name, Object.keys(OPTIONS))
+  return meant === undefined ? SEE_HELP : `did you mean '--${meant}'?`
 }
 
 function isCommand(name: string): name is CommandName {
@@ -109,6 +141,6 @@ function isCommand(name: string): name is CommandName {
 
 function unknownCommand(name: string): UsageError {
   const meant = nearest(name, Object.keys(TAKES))
-  const advice = meant === undefined ? 'see postgres-cache --help' : `did you mean '${meant}'?`
+  const advice = meant === undefined ? SEE_HELP : `did you mean '${meant}'?`
   return new UsageError(`unknown command '${name}': ${advice}`)
 }

@@ -2,7 +2,7 @@
 // The command `postgres-cache`. Exit codes: 0 done, 1 failed, declined, or a problem found, 2 wrong usage.
 
 import { isCacheError } from '../core/errors.ts'
-import { parseArguments, UsageError } from './arguments.ts'
+import { inFlags, parseArguments, UsageError } from './arguments.ts'
 import { run } from './commands.ts'
 
 // `postgres-cache sql | head` closes our output early: that is no failure.
@@ -20,5 +20,6 @@ try {
 function describe(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error)
   const line = message.trim().replaceAll(/\s*\n\s*/g, '; ')
-  return isCacheError(error) ? `${line} [${error.code}]` : line
+  if (!isCacheError(error)) return line
+  return `${error.code === 'invalid-option' ? inFlags(line) : line} [${error.code}]`
 }

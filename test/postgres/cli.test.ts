@@ -302,8 +302,19 @@ describe('the command', () => {
     expect(await run()).toMatchObject({ code: 2 })
     expect(await run('migrate', '--durability', 'eternal')).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining("`durability` to be one of 'unlogged', 'logged'"),
+      stderr: expect.stringContaining("Expected --durability to be one of 'unlogged', 'logged'"),
     })
+    const mysql = 'mysql://root:secret@127.0.0.1/app'
+    for (const outcome of [
+      await run('status', '--url', mysql),
+      await runCommand({ DATABASE_URL: mysql }, 'status'),
+    ])
+      expect(outcome).toEqual({
+        code: 2,
+        stdout: '',
+        stderr:
+          "error: Expected --url (or DATABASE_URL) to be an address such as 'postgres://user:password@host:5432/database', got the scheme `mysql` [invalid-option]\n",
+      })
   })
 
   it('ends quietly when nobody reads on', async () => {
