@@ -26,6 +26,7 @@ export class Atomics {
 
   /** `expected` null: nothing fresh may be there. */
   async writeIf(
+    call: 'add' | 'compareAndSet',
     key: string,
     expected: Version | null,
     value: unknown,
@@ -37,7 +38,7 @@ export class Atomics {
     const encoded = this.#answers.encodeValue(key, value)
     const write = toEntryWrite(key, encoded, resolved, null)
     const done = await this.#answers.sendUntil(options?.signal, () =>
-      writer.writeAtomically(write, encoded.size, (world, lockTimeoutMs) =>
+      writer.writeAtomically(call, write, encoded.size, (world, lockTimeoutMs) =>
         atomicStore.writeIf(world, lockTimeoutMs, write, expected),
       ),
     )
@@ -52,7 +53,7 @@ export class Atomics {
     const by = checkStep(options?.by)
     const otherwise = { tags, freshMs: ttlMs, keepMs: toKeepMs(ttlMs, graceMs) }
     const sum = await this.#answers.sendUntil(options?.signal, () =>
-      writer.changeAtomically(key, (world, lockTimeoutMs) =>
+      writer.changeAtomically('increment', key, (world, lockTimeoutMs) =>
         atomicStore.increment(world, lockTimeoutMs, key, by, otherwise),
       ),
     )
@@ -64,7 +65,9 @@ export class Atomics {
     const { writer, atomicStore, reporter } = this.#parts
     assertKey(key)
     const taken = await this.#answers.send(options, () =>
-      writer.changeAtomically(key, (world, lockTimeoutMs) => atomicStore.take(world, lockTimeoutMs, key)),
+      writer.changeAtomically('take', key, (world, lockTimeoutMs) =>
+        atomicStore.take(world, lockTimeoutMs, key),
+      ),
     )
     const value = taken === null ? undefined : this.#answers.decodeStored({ key, ...taken })
     if (value === undefined) reporter.missed(key)

@@ -173,7 +173,7 @@ export class PostgresCache implements Cache {
   }
 
   async add(key: string, value: unknown, options?: SetOptions): Promise<boolean> {
-    return this.#atomics.writeIf(key, null, value, options)
+    return this.#atomics.writeIf('add', key, null, value, options)
   }
 
   async compareAndSet(
@@ -182,7 +182,7 @@ export class PostgresCache implements Cache {
     value: unknown,
     options?: SetOptions,
   ): Promise<boolean> {
-    return this.#atomics.writeIf(key, checkVersion(version), value, options)
+    return this.#atomics.writeIf('compareAndSet', key, checkVersion(version), value, options)
   }
 
   async increment(key: string, options?: IncrementOptions): Promise<number> {

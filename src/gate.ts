@@ -34,8 +34,16 @@ export class Gate {
     return this.#circuit.retryInMs === 0
   }
 
-  /** Rejects with a CacheError; its `cause` is the driver's error. `keys`: how many share the statement; 0: it is not about keys. */
-  async pass<T>(statement: string, work: () => Promise<T>, keys = 0): Promise<T> {
+  /**
+   * Rejects with a CacheError; its `cause` is the driver's error. `keys`: how many share the statement; 0: it is not about keys. `about`: the call and
+   * the key that it is for, where it is for one alone.
+   */
+  async pass<T>(
+    statement: string,
+    work: () => Promise<T>,
+    keys = 0,
+    about?: { readonly call: string; readonly key: string },
+  ): Promise<T> {
     if (!this.#circuit.admit()) throw this.#unavailable()
     const started = this.#clock.monotonic()
     try {
@@ -44,8 +52,10 @@ export class Gate {
       this.#reporter.sent(statement, keys, this.#clock.monotonic() - started)
       return result
     } catch (error) {
-      const failure = toCacheError(error, statement)
-      if (isConnectionFailure(error)) {
+      const isUnreachable = isConnectionFailure(error)
+      // While nothing is sent, other callers are shown the failure: it must not tell them the key.
+      const failure = toCacheError(error, about?.call ?? statement, isUnreachable ? undefined : about?.key)
+      if (isUnreachable) {
         this.#lastError = failure
         this.#circuit.failed(isRefusal(error) ? 'refused' : 'unreachable')
       } else {

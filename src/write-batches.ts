@@ -32,6 +32,7 @@ export type Operation =
     }
   | {
       readonly kind: 'atomic'
+      readonly call: AtomicCall
       readonly key: string
       readonly size: number
       readonly run: AtomicRun
@@ -41,6 +42,9 @@ export type Operation =
   | { readonly kind: 'remove'; readonly key: string }
   | { readonly kind: 'touch'; readonly key: string; readonly freshMs: number | null }
   | { readonly kind: 'expire'; readonly key: string }
+
+/** What the caller called: they are one kind of statement, and not one thing to complain about. */
+export type AtomicCall = 'add' | 'compareAndSet' | 'increment' | 'take'
 
 /** A write that depends on what is there. */
 export type AtomicRun = (
@@ -154,6 +158,7 @@ export class WriteBatches {
           }))
         },
         operations.length,
+        operations[0]?.kind === 'atomic' ? operations[0] : undefined,
       ),
     )
   }

@@ -18,6 +18,7 @@ import type { EntryWrite, LoadToken, Targets } from './postgres/store.ts'
 import type { ResolvedSetOptions } from './options.ts'
 import type { AtomicReply } from './postgres/atomic-store.ts'
 import {
+  type AtomicCall,
   type AtomicRun,
   type Operation,
   WriteBatches,
@@ -97,23 +98,19 @@ export class Writer {
   }
 
   /** A write that happens only if what is there allows it; then it is let into the local cache. Whether it happened. */
-  async writeAtomically(write: EntryWrite, size: number, run: AtomicRun): Promise<boolean> {
-    const { done } = await this.#runAtomic({
-      kind: 'atomic',
-      key: write.key,
-      size,
-      run,
-      write,
-    })
+  async writeAtomically(call: AtomicCall, write: EntryWrite, size: number, run: AtomicRun): Promise<boolean> {
+    const { done } = await this.#runAtomic({ kind: 'atomic', call, key: write.key, size, run, write })
     return done
   }
 
   /** A write whose outcome only the server knows. */
   async changeAtomically<Result>(
+    call: AtomicCall,
     key: string,
     run: (world: string, lockTimeoutMs: number) => Promise<AtomicReply<Result>>,
   ): Promise<Result> {
-    return (await this.#runAtomic({ kind: 'atomic', key, size: 0, run, write: null })).result as Result
+    const { result } = await this.#runAtomic({ kind: 'atomic', call, key, size: 0, run, write: null })
+    return result as Result
   }
 
   async removeMany(keys: readonly string[]): Promise<boolean[]> {

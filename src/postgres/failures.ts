@@ -16,6 +16,9 @@ export const LOCK_NOT_AVAILABLE = '55P03'
 /** In a database that is not in UTF-8: a character that its encoding does not have. */
 const UNTRANSLATABLE_CHARACTER = '22P05'
 
+/** What our functions say begins so, for the log of the server. */
+const RAISED_BY_US = /^postgres-cache: /
+
 // serialization_failure, deadlock_detected, lock_not_available
 const RETRYABLE = new Set(['40001', '40P01', LOCK_NOT_AVAILABLE])
 
@@ -51,6 +54,7 @@ const ADVICE: Partial<Record<CacheErrorCode, string>> = {
   locked: 'another transaction holds the row: retry, and keep transactions that write entries short',
   timeout: 'the statement took longer than `queryTimeout`; a write may have happened all the same',
   unavailable: 'the server cannot be reached',
+  'invalid-value': 'the sum would be no number: delete the entry, or count under another key',
 }
 
 const NO_CONNECTION =
@@ -107,20 +111,17 @@ export function isAmbiguous(error: unknown): boolean {
   return state === undefined || state.startsWith('08') || state.startsWith('57P')
 }
 
-export function toCacheError(error: unknown, operation: string): CacheError {
+/** `key`: the one that the operation was about, where it was about one alone. */
+export function toCacheError(error: unknown, operation: string, key?: string): CacheError {
   if (error instanceof CacheError) return error
   const code = codeOf(error)
   const advice =
     error instanceof NoConnection ? NO_CONNECTION : (tlsAdvice(error) ?? loginAdvice(error) ?? ADVICE[code])
-  const detail = messageOf(error)
+  const detail = messageOf(error).replace(RAISED_BY_US, '')
   if (sqlStateOf(error) !== undefined) removeData(error as object)
-  return new CacheError(
-    code,
-    `${operation} failed: ${advice === undefined ? detail : `${advice} (${detail})`}`,
-    {
-      cause: error,
-    },
-  )
+  const failed = key === undefined ? operation : `${operation} of key ${JSON.stringify(key)}`
+  const message = `${failed} failed: ${advice === undefined ? detail : `${advice} (${detail})`}`
+  return new CacheError(code, message, { key, cause: error })
 }
 
 // A refused row is shown whole in DETAIL, and it may be that of another caller whose write shares the statement.

@@ -171,7 +171,11 @@ describe('increment', () => {
       ['null', null],
     ])
     for (const key of ['text', 'bytes', 'null'])
-      await expect(cache.increment(key)).rejects.toMatchObject({ code: 'invalid-value' })
+      await expect(cache.increment(key)).rejects.toMatchObject({
+        code: 'invalid-value',
+        key,
+        message: `increment of key "${key}" failed: the sum would be no number: delete the entry, or count under another key (what is stored is not a number)`,
+      })
     expect(await cache.get('text')).toBe('one')
     for (const by of [Number.NaN, Infinity, '1' as never])
       await expect(cache.increment('count', { by })).rejects.toMatchObject({ code: 'invalid-option' })
@@ -273,6 +277,27 @@ describe('a row that a transaction holds', () => {
       .toHaveLength(1)
     await tx.query('commit')
     expect(await sum).toBe(6)
+  })
+})
+
+describe('a call that the server refuses', () => {
+  it('is named by the error, with its key', async () => {
+    await cache.set('refused', 1)
+    await database.query(
+      'alter table postgres_cache.entries add constraint refuses_all check (false) not valid',
+    )
+    const { version } = (await cache.getEntry('refused')) ?? {}
+    const calls = {
+      add: () => cache.add('not there', 1),
+      increment: () => cache.increment('refused'),
+      compareAndSet: () => cache.compareAndSet('refused', version, 2),
+    }
+    for (const [call, run] of Object.entries(calls))
+      await expect(run()).rejects.toMatchObject({
+        code: 'query-failed',
+        message: expect.stringMatching(new RegExp(`^${call} of key "(refused|not there)" failed: `)),
+      })
+    await database.query('alter table postgres_cache.entries drop constraint refuses_all')
   })
 })
 
