@@ -53,13 +53,13 @@ export async function inspectServer(driver: Driver, names: Names): Promise<Serve
 }
 
 /**
- * Refuses a server or schema that this release cannot work with. True: a migration that may run by itself is due. `migration`: what the cache was told
- * about that; `'elsewhere'` for whoever only looks.
+ * Refuses a server or schema that this release cannot work with. True: a migration that may run by itself is due. `upkeep`: what the cache was told about
+ * that; `'elsewhere'` for whoever only looks.
  */
 export function checkSchema(
   state: ServerState,
   names: Names,
-  migration: 'by-itself' | 'switched-off' | 'elsewhere',
+  upkeep: 'by-itself' | 'switched-off' | 'elsewhere',
 ): boolean {
   if (state.serverVersion < OLDEST_SERVER) {
     throw new CacheError(
@@ -76,11 +76,11 @@ export function checkSchema(
   if (state.version >= LATEST_VERSION) return false
   const due = MIGRATIONS.filter((migration) => migration.version > state.version)
   if (state.version === 0) {
-    if (migration === 'by-itself') return true
-    throw schemaMissing(names, migration === 'switched-off' ? ', or set `migrate: true`' : '')
+    if (upkeep === 'by-itself') return true
+    throw schemaMissing(names, upkeep === 'switched-off' ? ', or set `migrate: true`' : '')
   }
   const breaking = due.find((migration) => migration.breaking)
-  if (breaking === undefined) return migration === 'by-itself'
+  if (breaking === undefined) return upkeep === 'by-itself'
   throw new CacheError(
     'schema-outdated',
     `the schema ${names.schema} has version ${state.version}, and version ${breaking.version} breaks older clients: ` +

@@ -40,14 +40,22 @@ export async function explainRefusal(
   operation: CommandName,
 ): Promise<CacheError> {
   if (error instanceof CacheError || sqlStateOf(error) !== '42501') return toCacheError(error, operation)
-  // Whoever cannot be asked any more has refused all the same.
-  const [row = []] = await driver.query({ name: '', text: standing(names) }).catch((): Row[] => [])
+  const row = await readStanding(driver, names)
   const [role = 'the role'] = row
   return new CacheError(
     'permission-denied',
     `${role} may not ${operation} the schema ${names.schema} (${(error as Error).message}): ${adviseOn(row, names, operation)}`,
     { cause: error },
   )
+}
+
+/** Empty where the server cannot be asked any more: it has refused all the same. */
+async function readStanding(driver: Driver, names: Names): Promise<Row> {
+  try {
+    return (await driver.query({ name: '', text: standing(names) }))[0] ?? []
+  } catch {
+    return []
+  }
 }
 
 function adviseOn(row: Row, names: Names, operation: CommandName): string {
