@@ -102,12 +102,15 @@ export class Answers {
     try {
       if (!connection.isReady) await abortable(connection.ready(), options?.signal)
     } catch (error) {
+      // Its reason may be a CacheError.
+      options?.signal?.throwIfAborted()
       if (!Connection.isPassing(error)) throw error
       return this.#fallBack(error, operation, fallback)
     }
     try {
       return await abortable(work(), options?.signal)
     } catch (error) {
+      options?.signal?.throwIfAborted()
       return this.#fallBack(error, operation, fallback)
     }
   }
@@ -135,7 +138,7 @@ export class Answers {
   read(key: string, options: GetOptions | undefined): Promise<unknown> {
     try {
       assertKey(key)
-      checkGetOptions(options)
+      checkGetOptions(options)?.signal?.throwIfAborted()
     } catch (error) {
       return Promise.reject(error)
     }

@@ -5,7 +5,7 @@ import type { CacheOptions } from './options.ts'
 import type { Driver } from './postgres/driver.ts'
 import { toCacheError } from './postgres/failures.ts'
 import { checkSchema, inspectServer } from './postgres/migrate.ts'
-import { commandFor } from './postgres/schema-advice.ts'
+import type { Names } from './postgres/names.ts'
 import { Session } from './postgres/session.ts'
 import { readStatus, type StoreStatus } from './postgres/status.ts'
 import { readClock, readSurroundings, type Surroundings } from './postgres/surroundings.ts'
@@ -28,8 +28,8 @@ export interface Examination {
   readonly session: SessionPath | CacheError
   /** Or why it cannot be used. */
   readonly store: StoreStatus | CacheError
-  /** What installs or upgrades the schema that these options mean. */
-  readonly migration: string
+  /** What these options mean. */
+  readonly names: Pick<Names, 'schema' | 'prefix'>
 }
 
 export function examine(options: CacheOptions): Promise<Examination> {
@@ -43,7 +43,7 @@ export function examine(options: CacheOptions): Promise<Examination> {
         ? new CacheError('read-only', 'a standby has no notifications')
         : await trySession(access),
       store: await readStore(access),
-      migration: commandFor(names, 'migrate'),
+      names,
     }
   })
 }

@@ -38,6 +38,8 @@ interface Claimed {
   /** Others are loading them. */
   readonly lost: readonly Lost[]
   readonly held: readonly string[]
+  /** None was to be had, for want of a session. */
+  readonly isWithoutLocks: boolean
 }
 
 export class LoadSteps {
@@ -141,9 +143,8 @@ export class LoadSteps {
         const claimed = await this.#claim(locks, [missed])
         const [lost] = claimed.lost
         if (lost === undefined) {
-          // Won without a lock: most likely the session is being replaced, while the other still loads.
-          const isUnlocked = claimed.won.length > 0 && claimed.held.length === 0
-          if (!isUnlocked || !isPatient) return await this.#runHolding(locks, load, claimed)
+          // Most likely the session is being replaced, while the other still loads.
+          if (!claimed.isWithoutLocks || !isPatient) return await this.#runHolding(locks, load, claimed)
           isPatient = false
         }
         missed = lost ?? missed
@@ -184,7 +185,10 @@ export class LoadSteps {
   async #claim(locks: LoadLocks, misses: readonly Missed[]): Promise<Claimed> {
     const { local } = this.#options
     const tokens = misses.map(({ flight }) => local.open(flight.key))
-    const claims = await locks.claim(misses.map(({ flight }) => flight.key)).catch(() => null)
+    let isRefused = false
+    const claims = await locks
+      .claim(misses.map(({ flight }) => flight.key))
+      .catch(() => ((isRefused = true), null))
     const won: Missed[] = []
     const lost: Lost[] = []
     const held: string[] = []
@@ -206,7 +210,7 @@ export class LoadSteps {
       if (isHeld) won.push(again)
       else lost.push({ ...again, heard: claims.heard[i] ?? 0 })
     }
-    return { won, lost, held }
+    return { won, lost, held, isWithoutLocks: claims === null && !isRefused }
   }
 
   async #runHolding(locks: LoadLocks, load: Load, { won, held }: Claimed): Promise<void> {

@@ -1,6 +1,6 @@
 // What a load finds in the store and leaves there, and what may be served in the place of a value that cannot be had.
 
-import { encodeValue, type EncodedValue, type ValueOptions } from './codecs/values.ts'
+import { assertSize, encodeOfAnySize, type EncodedValue, type ValueOptions } from './codecs/values.ts'
 import type { Clock } from './core/clock.ts'
 import type { StoredEntry } from './core/entry.ts'
 import { isCacheError } from './core/errors.ts'
@@ -84,6 +84,7 @@ export class LoadStore {
       const encoded = this.#encode(key, miss?.present ?? null, loaded)
       const found = this.#decode({ ...encoded, key }) ?? loaded
       result = new LoadResult(found.value, 'loader', this.#copying(found, { ...encoded, key }))
+      assertSize(this.#options.values, key, encoded)
       if (miss === null) return { stored: false, result }
 
       const { token, world, snapshot } = miss
@@ -123,13 +124,16 @@ export class LoadStore {
   /** What the loader is told. */
   missing(key: string, miss: Miss | null): Missing {
     const present = miss?.present ?? null
-    const previous = present === null ? undefined : this.#decode(present)?.value
+    const { mode } = this.#options
+    // The loader's own, to change as it likes, where values are shared and frozen, too.
+    const own = (entry: StoredEntry): unknown => mode.fromLocal({ ...entry, ...encodedOf(entry) })
+    const previous = present === null ? undefined : this.#attempt(() => own(present))?.value
     return { key, previous, tags: present?.tags ?? [] }
   }
 
   // What was not modified is stored as it is, and fenced like anything that is loaded.
   #encode(key: string, present: StoredEntry | null, { value, isUnmodified }: Loaded): EncodedValue {
-    if (!isUnmodified || present === null) return encodeValue(this.#options.values, key, value)
+    if (!isUnmodified || present === null) return encodeOfAnySize(this.#options.values, key, value)
     const { text, bytes } = present
     return {
       text,
@@ -147,9 +151,7 @@ export class LoadStore {
     const { mode } = this.#options
     return this.#attempt(() => {
       // What is shared is shared in the form in which it is held.
-      const held = mode.isShared
-        ? mode.toLocal({ key, text, bytes, codec })
-        : { held: text ?? bytes ?? '', encoded: true }
+      const held = mode.isShared ? mode.toLocal({ key, text, bytes, codec }) : encodedOf({ text, bytes })
       return mode.fromLocal({ key, codec, ...held })
     })
   }
@@ -169,4 +171,8 @@ export class LoadStore {
       return null
     }
   }
+}
+
+function encodedOf({ text, bytes }: Pick<Encoded, 'text' | 'bytes'>): { held: unknown; encoded: true } {
+  return { held: text ?? bytes ?? '', encoded: true }
 }

@@ -28,17 +28,19 @@ export class NamespaceLoads {
     const fit = this.#fit
     const stored = this.#keys.in(key)
     checkLoader(loader)
+    const skipped = new Set<unknown>()
     // Not before the loader has returned: where it fails, what is stale is of whoever stored it.
     let loaded: { readonly value: T } | undefined
     const outside = async (context: LoadContext<Previous>): Promise<T> => {
-      loaded = { value: await loader({ ...context, key, previous: fit(key, context.previous) }) }
+      const skip = noting(skipped, context.skip)
+      loaded = { value: await loader({ ...context, key, skip, previous: fit(key, context.previous) }) }
       return loaded.value
     }
     let value: T | undefined
     /** False: something is there that does not fit, and it was not loaded here. */
     const isAnsweredBy = async (how: GetOrSetOptions): Promise<boolean> => {
       const found = await this.#parent.getOrSet<T, Previous>(stored, outside, how)
-      value = loaded === undefined ? fit(key, found) : this.#fitLoaded(key, found, loaded.value)
+      value = loaded === undefined ? fit(key, found) : this.#fitLoaded(key, found, loaded.value, skipped)
       return loaded !== undefined || found === undefined || value !== undefined
     }
     // What the local cache holds may have been replaced already by another process, for all.
@@ -57,6 +59,7 @@ export class NamespaceLoads {
     const out = (key: string): string => this.#keys.out(key)
     checkLoader(loader)
     const loadedHere = new Map<string, unknown>()
+    const skipped = new Set<unknown>()
     const outside: ManyLoader<readonly unknown[]> = async (missing, context) => {
       const inner = missing.map(out)
       const previous = Array.from(
@@ -68,6 +71,7 @@ export class NamespaceLoads {
         previous: new Map(previous.filter(([, value]) => value !== undefined)),
         set: (own, key) => context.set(own, key === undefined ? undefined : enter(key)),
         notModified: (key) => context.notModified(enter(key)),
+        skip: noting(skipped, context.skip),
       })
       const values = loaded instanceof Map ? inner.map((key) => loaded.get(key)) : loaded
       if (Array.isArray(values)) for (const [i, key] of inner.entries()) loadedHere.set(key, values[i])
@@ -79,7 +83,8 @@ export class NamespaceLoads {
       const values: unknown[] = await this.#parent.getOrSetMany(this.#keys.allIn(asked), outside, how)
       return asked.filter((key, i) => {
         const isLoaded = loadedHere.has(key)
-        byKey.set(key, isLoaded ? this.#fitLoaded(key, values[i], loadedHere.get(key)) : fit(key, values[i]))
+        const own = loadedHere.get(key)
+        byKey.set(key, isLoaded ? this.#fitLoaded(key, values[i], own, skipped) : fit(key, values[i]))
         return values[i] !== undefined && byKey.get(key) === undefined
       })
     }
@@ -89,8 +94,15 @@ export class NamespaceLoads {
     return keys.map((key) => byKey.get(key))
   }
 
-  /** What was loaded here comes back as a hit would give it, or as it is where it was not stored, and is then of its own type. */
-  #fitLoaded<T>(key: string, found: T, loaded: T): T {
-    return Object.is(found, loaded) ? found : (this.#fit(key, found) ?? loaded)
+  /** What was loaded here comes back as a hit would give it. What is skipped comes back as it is, and is of its own type. */
+  #fitLoaded<T>(key: string, found: T, loaded: T, skipped: ReadonlySet<unknown>): T {
+    return skipped.has(loaded) ? found : (this.#fit(key, found) ?? loaded)
+  }
+}
+
+function noting(skipped: Set<unknown>, skip: LoadContext['skip']): LoadContext['skip'] {
+  return (value) => {
+    skipped.add(value)
+    return skip(value)
   }
 }

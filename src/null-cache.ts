@@ -2,7 +2,7 @@
 // the real one, so that a mistake shows in development and not first in production.
 
 import { checkStep, checkVersion } from './atomics.ts'
-import { encodeValue } from './codecs/values.ts'
+import { asStored, encodeValue } from './codecs/values.ts'
 import type { Cache, CacheStats, TransactionCache, TransactionLike, TypedCache, Watch } from './contract.ts'
 import { type Duration, parseTtl } from './core/duration.ts'
 import type { Entry, Version } from './core/entry.ts'
@@ -270,7 +270,9 @@ export class NullCache implements Cache {
       const loaded = await run(missing, options?.signal ?? new AbortController().signal)
       const ms = performance.now() - startedAt
       for (const key of keys) this.#reporter.report('loaded', { key, ms, stored: false })
-      return loaded.map(({ value }) => value)
+      return loaded.map(({ value, keep }, i) =>
+        keep === null ? value : asStored(this.#options, keys[i] as string, value),
+      )
     } catch (error) {
       for (const key of keys) this.#reporter.report('load-failed', { key, error })
       throw error

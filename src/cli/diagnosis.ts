@@ -2,6 +2,7 @@
 
 import type { CacheError } from '../core/errors.ts'
 import type { Examination, StoreStatus, Surroundings } from '../examination.ts'
+import { commandFor } from '../postgres/schema-advice.ts'
 import { formatAge, formatBytes, formatCount, formatMany, formatShare } from './figures.ts'
 
 /** `problem`: it does not work, or not as it should; `warning`: it may hurt; `good`: nothing to do. */
@@ -37,7 +38,7 @@ export function diagnose(examination: Examination): Finding[] {
     finding('server', judgeServer(examination)),
     finding('session', judgeSession(examination)),
     finding('schema', judgeSchema(examination)),
-    finding('rights', judgeRights(store, surroundings)),
+    finding('rights', judgeRights(examination)),
     finding('clock', judgeClock(examination)),
     finding('connections', judgeConnections(surroundings)),
     finding('locks', judgeLocks(surroundings, isReadable)),
@@ -52,7 +53,7 @@ export function diagnose(examination: Examination): Finding[] {
           finding('durability', judgeDurability(isReadable, surroundings)),
           finding('world', judgeWorld(isReadable)),
           finding('sweep', judgeSweep(isReadable)),
-          finding('size', judgeSize(isReadable)),
+          finding('size', judgeSize(isReadable, examination)),
           finding('watches', judgeWatches(isReadable)),
         ]),
   ]
@@ -105,7 +106,8 @@ function judgeSession({ session }: Examination): Judged {
   )
 }
 
-function judgeSchema({ store, surroundings, migration }: Examination): Judged {
+function judgeSchema({ store, surroundings, names }: Examination): Judged {
+  const migration = commandFor(names, 'migrate')
   if (!('code' in store)) {
     const text = `version ${store.schemaVersion} in ${store.schema}`
     return store.schemaIsCurrent ? good(text) : warning(`${text}, outdated`, `run \`${migration}\``)
@@ -119,11 +121,12 @@ function judgeSchema({ store, surroundings, migration }: Examination): Judged {
       )
 }
 
-function judgeRights(store: StoreStatus | CacheError, { role, missingRights }: Surroundings): Judged {
+function judgeRights({ store, surroundings, names }: Examination): Judged {
+  const { role, missingRights } = surroundings
   if (missingRights.length > 0)
     return problem(
       `${role} lacks ${missingRights.join(', ')}`,
-      `let an administrator run what \`npx postgres-cache sql --roles\` prints: ${MANUAL}#rights`,
+      `let an administrator run what \`${commandFor(names, 'sql --roles')}\` prints: ${MANUAL}#rights`,
     )
   if ('code' in store && store.code === 'schema-missing') return good('nothing to have rights on yet')
   return good(`${role} may do all that a cache does`)
@@ -228,7 +231,7 @@ function judgeSweep({ state, connections }: StoreStatus): Judged {
   return warning(text, 'processes are connected, and none sweeps: look at their `error` events')
 }
 
-function judgeSize({ tables, expiredEntries }: StoreStatus): Judged {
+function judgeSize({ tables, expiredEntries }: StoreStatus, { names }: Examination): Judged {
   const bytes = tables.reduce((sum, table) => sum + table.tableBytes + table.indexBytes + table.toastBytes, 0)
   const rowsOf = (name: string): number => tables.find((table) => table.name === name)?.rows ?? 0
   const text = `${formatBytes(bytes)}, ${formatMany(rowsOf('entries'), 'entry', 'entries')}, ${formatMany(rowsOf('feed'), 'row')} of feed`
@@ -244,7 +247,7 @@ function judgeSize({ tables, expiredEntries }: StoreStatus): Judged {
   )
     return warning(
       `${text}, ${formatCount(expiredEntries)} of them expired`,
-      'run `npx postgres-cache prune`, and see that processes sweep',
+      `run \`${commandFor(names, 'prune')}\`, and see that processes sweep`,
     )
   return good(text)
 }

@@ -26,16 +26,31 @@ export interface ValueOptions {
 
 /** Throws `invalid-value` or `value-too-large`, naming the key. */
 export function encodeValue(options: ValueOptions, key: string, value: unknown): EncodedValue {
-  const { codec, maxValueBytes } = options
+  const encoded = encodeOfAnySize(options, key, value)
+  assertSize(options, key, encoded)
+  return encoded
+}
+
+/** Throws `invalid-value`, naming the key. */
+export function encodeOfAnySize(options: ValueOptions, key: string, value: unknown): EncodedValue {
+  const { codec } = options
   const used = isUint8Array(value) && codec.bytes !== 'encoded' ? bytesCodec : codec
   const encoded = encode(used, value, contextOf(options, key))
   const size = typeof encoded === 'string' ? Buffer.byteLength(encoded) : encoded.byteLength
-  if (size > maxValueBytes) {
-    const message = `The value of key ${JSON.stringify(key)} takes ${size} bytes: more than \`maxValueBytes\`, ${maxValueBytes}`
-    throw new CacheError('value-too-large', message, { key, option: 'maxValueBytes' })
-  }
   if (typeof encoded !== 'string') return { text: null, bytes: encoded, codec: used.id, size }
   return { text: encoded, bytes: null, codec: used === jsonCodec ? null : used.id, size }
+}
+
+/** Throws `value-too-large`, naming the key. */
+export function assertSize({ maxValueBytes }: ValueOptions, key: string, { size }: EncodedValue): void {
+  if (size <= maxValueBytes) return
+  const message = `The value of key ${JSON.stringify(key)} takes ${size} bytes: more than \`maxValueBytes\`, ${maxValueBytes}`
+  throw new CacheError('value-too-large', message, { key, option: 'maxValueBytes' })
+}
+
+/** What a read would give for the value. Throws `invalid-value`, naming the key. */
+export function asStored(options: ValueOptions, key: string, value: unknown): unknown {
+  return decodeStored(options, { key, ...encodeOfAnySize(options, key, value) })
 }
 
 /** As decodeValue, of a row. */

@@ -3,7 +3,7 @@
 // closed     every call is admitted; consecutive failures are counted
 // open       no call is admitted until the backoff has passed
 // half-open  one call was admitted as a probe. Its success closes the circuit, its failure doubles the backoff; a
-//            probe that never reports is followed by another after the same backoff.
+//            probe that never reports is followed by another after five seconds.
 
 import type { Clock } from '../core/clock.ts'
 
@@ -25,6 +25,8 @@ export interface CircuitOptions {
 const BACKOFF_MIN_MS = 100
 // How long after the server is back nobody may have noticed.
 const BACKOFF_MAX_MS = 1_000
+// A probe may take its time-out. Until it reports, others would only hang beside it.
+const PROBE_PATIENCE_MS = 5_000
 // Between half and all of the backoff: processes that lost the server together come back apart.
 const JITTER = 0.5
 
@@ -53,7 +55,7 @@ export class Circuit {
     if (this.#state === 'closed') return true
     if (this.#options.clock.monotonic() < this.#retryAt) return false
     this.#state = 'half-open'
-    this.#waitForRetry()
+    this.#waitForRetry(PROBE_PATIENCE_MS)
     return true
   }
 
@@ -85,8 +87,8 @@ export class Circuit {
     this.#options.onOpened()
   }
 
-  #waitForRetry(): void {
+  #waitForRetry(ms = this.#backoffMs): void {
     const { clock, random } = this.#options
-    this.#retryAt = clock.monotonic() + this.#backoffMs * (1 - JITTER * random())
+    this.#retryAt = clock.monotonic() + ms * (1 - JITTER * random())
   }
 }

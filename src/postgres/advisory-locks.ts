@@ -23,6 +23,16 @@ const UNLOCK = statement(
   'unlock',
   'select pg_advisory_unlock($1, hash) from pg_catalog.unnest($2::integer[]) as hash',
 )
+// What is not held would be a warning each in the log of the server.
+const UNLOCK_TAKEN = statement(
+  'unlock_taken',
+  `select pg_advisory_unlock($1, hash) from pg_catalog.unnest($2::integer[]) as hash
+where exists (
+  select from pg_locks as l
+  where l.pid = pg_backend_pid() and l.locktype = 'advisory' and l.objsubid = 2
+    and l.classid::bigint = $1::bigint & 4294967295 and l.objid::bigint = hash::bigint & 4294967295
+)`,
+)
 // Only an asker holds this lock exclusively, and only for the length of one statement: waiting for it is waiting for microseconds.
 const ENLIST = statement('enlist', 'select pg_advisory_lock_shared($1, $2)')
 const DELIST = statement('delist', 'select pg_advisory_unlock_shared($1, $2)')
@@ -86,7 +96,7 @@ export class AdvisoryLocks implements LoadLocks {
     for (const hash of asked) if (!won.has(hash)) this.#holding.delete(hash)
     const held = hashes.map((hash) => won.delete(hash))
     // Where the statement failed midway, the session keeps what it had taken: an error does not take session locks back.
-    if (locked.status === 'rejected') await this.#unlock(asked)
+    if (locked.status === 'rejected') await this.#unlock(UNLOCK_TAKEN, asked)
     if (locked.status === 'fulfilled' && read.status === 'fulfilled')
       return { held, heard, read: toReadReply(tried, read.value) }
     await this.release(tried.filter((_, i) => held[i]))
@@ -131,15 +141,16 @@ export class AdvisoryLocks implements LoadLocks {
   async release(keys: readonly string[]): Promise<void> {
     const hashes = keys.map(hashKey)
     for (const hash of hashes) this.#holding.delete(hash)
-    await this.#unlock(hashes)
+    await this.#unlock(UNLOCK, hashes)
     this.wake(hashes)
   }
 
-  async #unlock(hashes: readonly number[]): Promise<void> {
+  async #unlock(unlock: Statement, hashes: readonly number[]): Promise<void> {
+    if (hashes.length === 0) return
     const payloads = hashes.map((hash) => JSON.stringify({ a: this.#names.address, v: 1, l: [hash] }))
     try {
       await Promise.all([
-        this.#session.query(UNLOCK, [this.#names.loadClass, hashes]),
+        this.#session.query(unlock, [this.#names.loadClass, hashes]),
         this.#session.query(SIGNAL, [this.#channel, payloads, this.#names.waitClass, hashes]),
       ])
     } catch {

@@ -46,8 +46,8 @@ const ADVICE: Partial<Record<CacheErrorCode, string>> = {
   'too-many-connections':
     "the server has no connection left: lower `pool.max`, set `notifications: 'poll'` to do without the session connection, or raise max_connections",
   'permission-denied':
-    'the role lacks a right: let an administrator run what `npx postgres-cache sql --roles` prints, with the role that installed the schema as `--owner` and ' +
-    'this one as `--application`',
+    'the role lacks a right: let an administrator run what `npx postgres-cache sql --roles` prints, with the role that installed the schema as `--owner`, ' +
+    'this one as `--application`, and the `--schema` and `--prefix` of this cache where it has its own',
   'schema-missing': `the schema is not installed here: ${MIGRATE}`,
   'schema-outdated': `the schema lacks a function of this release: ${MIGRATE}`,
   'read-only': 'the server is a standby or refuses writes: connect to the primary',

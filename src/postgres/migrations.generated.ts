@@ -1259,7 +1259,7 @@ $$;
 
 -- A set that takes effect when the caller commits. It is fenced like a fill, by the snapshot from which the caller's reads began. Where something
 -- that this snapshot cannot see has written the key, or the row cannot be locked at once, the key is invalidated instead: the caller waits for at
--- most 100 ms, below deadlock_timeout, and never becomes a deadlock's victim.
+-- most 100 ms, below deadlock_timeout, and never becomes a deadlock's victim. While a new world begins it waits until that is done, and fails not.
 create function {{set_in_transaction}}(
   p_snapshot pg_snapshot, p_key text, p_value text, p_bytes bytea, p_codec text, p_tags text[],
   p_fresh_ms float8, p_keep_ms float8,

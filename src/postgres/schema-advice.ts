@@ -7,7 +7,7 @@ import type { Driver, Row } from './driver.ts'
 import { sqlStateOf, toCacheError } from './failures.ts'
 import type { Names } from './names.ts'
 
-type CommandName = 'migrate' | 'drop'
+type CommandName = 'migrate' | 'drop' | 'prune' | 'sql --roles'
 
 /** Without the flags of schema and prefix the command would be about another cache. */
 export function commandFor({ schema, prefix }: Pick<Names, 'schema' | 'prefix'>, name: CommandName): string {
@@ -61,13 +61,18 @@ async function readStanding(driver: Driver, names: Names): Promise<Row> {
 function adviseOn(row: Row, names: Names, operation: CommandName): string {
   const command = `\`${commandFor(names, operation)}\``
   const [role, tablesOwner, schemaOwner, schema, databaseOwner, database] = row
-  if (tablesOwner != null)
-    return `let ${tablesOwner}, who owns it, run ${command}, or an administrator \`grant ${tablesOwner} to ${role}\``
+  // Not by becoming a member: what this role then created would be its own, and the owner could not change it any more.
+  if (tablesOwner != null) return `let ${tablesOwner}, who owns it, run ${command}`
   if (operation === 'migrate' && schemaOwner != null)
-    return `let ${schemaOwner}, who owns it, or an administrator run either \`grant usage, create on schema ${schema} to ${role}\` or ${command}`
+    return `let ${orAdministrator(schemaOwner, 'it')} run either \`grant usage, create on schema ${schema} to ${role}\` or ${command}`
   if (operation === 'migrate' && databaseOwner != null)
-    return `let ${databaseOwner}, who owns the database, or an administrator run either \`grant create on database ${database} to ${role}\` or ${command}`
+    return `let ${orAdministrator(databaseOwner, 'the database')} run either \`grant create on database ${database} to ${role}\` or ${command}`
   return `let the role that installed it run ${command}`
+}
+
+/** Nobody can log in as pg_database_owner, which owns `public`. */
+function orAdministrator(owner: string, what: string): string {
+  return owner.startsWith('pg_') ? 'an administrator' : `${owner}, who owns ${what}, or an administrator`
 }
 
 // An owner is told only where something is lacking that it could do or grant. Quoted, for the commands.

@@ -42,7 +42,8 @@ export class TransactionStore {
   /** Takes the snapshot that fences what is set in this transaction. */
   static async begin(tx: TransactionClient, names: Names): Promise<TransactionStore> {
     const rows = await query(tx, `select pg_current_snapshot()::text as snapshot, ${STARTED} as started`, [])
-    const row = rows[0] as { snapshot: string; started: string }
+    const row = rows[0] as { snapshot?: unknown; started?: unknown } | undefined
+    if (typeof row?.snapshot !== 'string' || typeof row.started !== 'string') throw wrongResult(rows)
     return new TransactionStore(tx, names, row.snapshot, row.started)
   }
 
@@ -108,7 +109,13 @@ async function query(tx: TransactionClient, text: string, values: Parameter[]): 
   const result: unknown = await tx.query(text, values)
   const rows = Array.isArray(result) ? result : (result as { rows?: unknown } | null | undefined)?.rows
   if (Array.isArray(rows)) return rows
-  throw invalid('tx', 'an object whose `query(text, values)` resolves to `{ rows }` or to the rows', result)
+  throw wrongResult(result)
+}
+
+function wrongResult(result: unknown): CacheError {
+  const rule =
+    'an object whose `query(text, values)` resolves to `{ rows }` or to the rows, which are objects'
+  return invalid('tx', rule, result)
 }
 
 function ended(): CacheError {

@@ -49,6 +49,7 @@ const PACKAGES = [
   'lru-cache',
   'postgres',
   'typeorm',
+  'zod',
 ]
 
 const run = promisify(execFile)

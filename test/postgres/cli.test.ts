@@ -72,8 +72,8 @@ describe('migrate', () => {
     const advice = [
       '`grant create on database .*` or `npx postgres-cache migrate`',
       '`grant usage, create on schema .*` or `npx postgres-cache migrate`',
-      'run `npx postgres-cache migrate`, or an administrator `grant .*`',
-      'run `npx postgres-cache drop`, or an administrator `grant .*`',
+      'let postgres, who owns it, run `npx postgres-cache migrate`',
+      'let postgres, who owns it, run `npx postgres-cache drop`',
     ]
     for (const [i, { code, stderr }] of refusals.entries()) {
       expect(code).toBe(1)

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, describe, expect, it } from 'vitest'
-import { type LoadContext, PostgresCache } from '../../src/index.ts'
+import { CacheError, type LoadContext, PostgresCache } from '../../src/index.ts'
 import { CountingLoad } from '../counting-load.ts'
 import { createDatabase } from '../database.ts'
 import { held } from '../held.ts'
@@ -351,7 +351,8 @@ describe('a caller’s signal', () => {
   it('that is aborted before the call rejects it where the local cache could answer, too', async () => {
     await cache.set('held', 1)
     expect(await held(cache, 'held')).toBe(1)
-    const signal = AbortSignal.abort(new Error('gave up'))
+    // As that of a loader whose deadline has passed: a CacheError must not be taken for one of the store.
+    const signal = AbortSignal.abort(new CacheError('load-timeout', 'gave up'))
     const unwanted = (): never => {
       throw new Error('unwanted')
     }
@@ -359,6 +360,8 @@ describe('a caller’s signal', () => {
       get: () => cache.get('held', { signal }),
       has: () => cache.has('held', { signal }),
       getMany: () => cache.getMany(['held'], { signal }),
+      getEntry: () => cache.getEntry('held', { signal }),
+      'get of what is not held': () => cache.get('not held', { signal }),
       getOrSet: () => cache.getOrSet('held', unwanted, { signal }),
       getOrSetMany: () => cache.getOrSetMany(['held'], unwanted, { signal }),
     }

@@ -94,6 +94,28 @@ describe('what was just loaded is what a hit gives', () => {
     expect(await gone.getOrSet('date', made)).toStrictEqual(stored)
   })
 
+  it('and is the caller’s own where it is too large to be stored, too', async () => {
+    await using small = new PostgresCache({ connectionString, maxValueBytes: 10 })
+    const [one, two] = await Promise.all([small.getOrSet('large', made), small.getOrSet('large', made)])
+    expect([one, two]).toStrictEqual([stored, stored])
+    expect(one).not.toBe(two)
+    expect(await small.get('large')).toBeUndefined()
+  })
+
+  it('and `previous` is the loader’s own to change', async () => {
+    await using own = new PostgresCache({ connectionString, local: { values: 'freeze' } })
+    await own.set('counted', { count: 1 })
+    const count = own.getOrSet<{ count: number }>(
+      'counted',
+      ({ previous }) => {
+        if (previous !== undefined) previous.count++
+        return previous ?? { count: 0 }
+      },
+      { force: true },
+    )
+    expect(await count).toEqual({ count: 2 })
+  })
+
   it('and not where the loader says that it is not to be stored', async () => {
     expect(await cache.getOrSet('skipped date', ({ skip }) => skip(made()))).toStrictEqual(made())
   })

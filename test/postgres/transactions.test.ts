@@ -220,8 +220,13 @@ describe('outside of one', () => {
     await rows.set('from rows', 1)
     expect(await rows.get('from rows')).toBe(1)
     await client.query('rollback')
-    const count = { query: async () => 1 } as unknown as TransactionLike
-    await expect(cache.withTransaction(count)).rejects.toMatchObject({ code: 'invalid-option', option: 'tx' })
+    for (const result of [1, undefined, [], [['1:1:', '1']], { rows: 'none' }]) {
+      const wrong = { query: async () => result } as unknown as TransactionLike
+      await expect(cache.withTransaction(wrong)).rejects.toMatchObject({
+        code: 'invalid-option',
+        option: 'tx',
+      })
+    }
   })
 
   it('refuses bad input before the database sees it', async () => {

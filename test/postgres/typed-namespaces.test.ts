@@ -1,4 +1,5 @@
 import { afterAll, beforeEach, describe, expect, it } from 'vitest'
+import { z } from 'zod'
 import { NullCache, PostgresCache, type StandardSchema } from '../../src/index.ts'
 import { collect } from '../collect.ts'
 import { CountingLoad } from '../counting-load.ts'
@@ -95,6 +96,24 @@ describe('a namespace with a schema', () => {
     expect(await users.getOrSet('skipped', ({ skip }) => skip(ava))).toBe(ava)
   })
 
+  it('hands out primitives as a hit will, too, and what is skipped as it is', async () => {
+    const dates = cache.namespace('dates', { schema: z.coerce.date() })
+    const date = new Date(0)
+    expect(await dates.getOrSet('1', () => date)).toEqual(date)
+    const again = dates.getOrSet('1', ({ previous, notModified }) => (previous ? notModified() : date), {
+      force: true,
+    })
+    expect(await again).toEqual(date)
+    const [many] = await dates.getOrSetMany(['1'], (_, { notModified }) => [notModified('1') as Date], {
+      force: true,
+    })
+    expect(many).toEqual(date)
+    const names = cache.namespace('names', { schema: z.string().trim() })
+    expect(await names.getOrSet('1', () => ' Ava ')).toBe('Ava')
+    expect(await names.getOrSet('2', ({ skip }) => skip(' Ava '))).toBe(' Ava ')
+    expect(await names.getOrSetMany(['2'], (_, { skip }) => [skip(' Ava ')])).toEqual([' Ava '])
+  })
+
   it('looks whether another process has replaced what does not fit and is held here', async () => {
     await using polling = new PostgresCache({ connectionString, notifications: 'poll' })
     const heard = polling.namespace('users', { schema: userSchema })
@@ -159,7 +178,7 @@ describe('a namespace with a schema', () => {
   it('of a NullCache misses everything', async () => {
     const none = new NullCache().namespace('users', { schema: userSchema })
     expect(await none.get('1')).toBeUndefined()
-    expect(await none.getOrSet('1', () => ava)).toBe(ava)
+    expect(await none.getOrSet('1', () => ava)).toEqual(ava)
   })
 })
 

@@ -106,6 +106,20 @@ describe('NullCache', () => {
     })
   })
 
+  test('hands out what is loaded as the real cache does', async () => {
+    for (const cache of [new NullCache(), new NullCache().namespace('n')]) {
+      const date = new Date(0)
+      expect(await cache.getOrSet('k', () => ({ date }))).toStrictEqual({ date: date.toJSON() })
+      expect(await cache.getOrSetMany(['k'], () => [date])).toEqual([date.toJSON()])
+      expect(await cache.getOrSet('k', ({ skip }) => skip(date))).toBe(date)
+      expect(await cache.getOrSet('k', () => undefined)).toBeUndefined()
+      await expect(cache.getOrSet('k', () => 1n)).rejects.toMatchObject({
+        code: 'invalid-value',
+        key: expect.any(String),
+      })
+    }
+  })
+
   test('refuses wrong options like the real cache', () => {
     expect(() => new NullCache({ ttl: 0 })).toThrow(refused('invalid-option'))
     expect(() => new NullCache({ tll: '5m' } as CacheOptions)).toThrow('did you mean `ttl`?')

@@ -65,20 +65,24 @@ test('doubles the backoff with every failed probe, up to a second, and starts ov
   expect(circuit.retryInMs).toBe(100)
 })
 
+test('admits nobody beside a probe that has not reported, for five seconds', () => {
+  const { circuit, clock } = setup()
+  circuit.failed('refused')
+  clock.advance(100)
+  expect(circuit.admit()).toBe(true)
+  clock.advance(4_999)
+  expect(circuit.admit()).toBe(false)
+  clock.advance(1)
+  expect(circuit.admit()).toBe(true)
+  circuit.failed('unreachable')
+  expect(circuit.retryInMs).toBe(200)
+})
+
 test('calls admitted before it opened do not lengthen the backoff when they fail', () => {
   const { circuit } = setup()
   circuit.failed('refused')
   for (let call = 0; call < 50; call++) circuit.failed('unreachable')
   expect(circuit.retryInMs).toBe(100)
-})
-
-test('a probe that never reports is followed by another', () => {
-  const { circuit, clock } = setup()
-  circuit.failed('refused')
-  clock.advance(100)
-  expect(circuit.admit()).toBe(true)
-  clock.advance(100)
-  expect(circuit.admit()).toBe(true)
 })
 
 test('jitter takes off up to half of the backoff', () => {
