@@ -72,8 +72,8 @@ describe('migrate', () => {
     const advice = [
       '`grant create on database .*` or `npx postgres-cache migrate`',
       '`grant usage, create on schema .*` or `npx postgres-cache migrate`',
-      'let postgres, who owns it, run `npx postgres-cache migrate`',
-      'let postgres, who owns it, run `npx postgres-cache drop`',
+      'let .*, who owns it, run `npx postgres-cache migrate`',
+      'let .*, who owns it, run `npx postgres-cache drop`',
     ]
     for (const [i, { code, stderr }] of refusals.entries()) {
       expect(code).toBe(1)
