@@ -90,7 +90,8 @@ export interface CacheOptions extends LoadOptions {
    */
   readonly maxPending?: number | undefined
   /**
-   * Bytes of one encoded value, at most 64 MiB; larger ones reject with `value-too-large`.
+   * Bytes of one encoded value, at most 64 MiB; larger ones reject with `value-too-large`. What a loader has
+   * returned is handed out all the same, not stored, and an `error` event.
    * @unit bytes
    * @default 1 MiB
    */
@@ -136,8 +137,8 @@ export interface CacheOptions extends LoadOptions {
    */
   readonly prepare?: boolean | undefined
   /**
-   * Has a sample of local hits compared with the store, each at the cost of a sync and a read. What is wrong is counted
-   * in `violations`, reported as `violation-found`, and flushed with everything else.
+   * Has a sample of local hits compared with the store, each at the cost of a read, and of a sync where they
+   * differ. What is wrong is counted in `violations`, reported as `violation-found`, and flushed with everything else.
    * @default none
    */
   readonly audit?: AuditOptions | undefined

@@ -1,6 +1,6 @@
 // What is written in one call: an entry may say of itself what the call says of all.
 
-import { invalid } from './core/check.ts'
+import { checkNames, invalid } from './core/check.ts'
 import { assertKey } from './core/key.ts'
 import {
   type CallDefaults,
@@ -12,6 +12,14 @@ import {
   type SetEntry,
   type SetOptions,
 } from './options.ts'
+
+const NAMES: Readonly<Record<'key' | 'value' | keyof EntryOptions, unknown>> = {
+  key: undefined,
+  value: undefined,
+  ttl: undefined,
+  grace: undefined,
+  tags: undefined,
+}
 
 export interface ResolvedSetEntry extends ResolvedSetOptions {
   readonly key: string
@@ -46,6 +54,7 @@ export function resolveSetEntry(
     assertKey(key)
     return { key, value, ...resolveSetOptions(options, defaults) }
   }
+  checkNames(entry, NAMES)
   const { key, value, ttl = options?.ttl, grace = options?.grace, tags = options?.tags } = entry
   assertKey(key)
   return { key, value, ...resolveSetOptions({ ttl, grace, tags }, defaults) }

@@ -19,8 +19,9 @@ export type NamespaceOptions = NamespaceDefaults & StaleChoice
 
 interface NamespaceDefaults extends EntryOptions, LoadOptions {
   /**
-   * What the values look like. Read values are validated; one that does not fit is a miss and an `error` event, so that a
-   * deployment which changes a shape needs no flush. It has to validate without a promise.
+   * What the values look like. What is read is validated; what does not fit is a miss and an `error` event, so that a
+   * deployment which changes a shape needs no flush. What was just loaded is validated, too; where that does not fit, it
+   * is an `error` event, and what the loader returned. It has to validate without a promise.
    * @default none
    */
   readonly schema?: StandardSchema | undefined

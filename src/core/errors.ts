@@ -23,7 +23,7 @@
  * - `locked`: the row stayed locked by another transaction; retry, and keep transactions that write entries short.
  *
  * The schema:
- * - `permission-denied`: the role lacks a right; the message names what an administrator has to grant.
+ * - `permission-denied`: the role lacks a right; the message names who has to run or to grant what.
  * - `schema-missing`: nothing is installed and `migrate` is false; run `postgres-cache migrate`.
  * - `schema-outdated`: a breaking migration waits, or the schema lacks a function of this release; run `postgres-cache migrate`.
  * - `schema-newer`: a newer release has migrated the schema incompatibly; upgrade this package.

@@ -207,7 +207,10 @@ export async function dropSchema(driver: Driver, names: Names): Promise<void> {
         await query(text)
       const [left] = await query(
         `select count(*)::text from pg_namespace as n where n.nspname = $1 and n.nspname <> 'public' and pg_has_role(n.nspowner, 'usage')
-           and not exists (select from pg_depend as d where d.refclassid = 'pg_namespace'::regclass and d.refobjid = n.oid)`,
+           and not exists (
+             select from pg_depend as d
+             where d.refclassid = 'pg_namespace'::regclass and d.refobjid = n.oid and d.classid <> 'pg_default_acl'::regclass -- of sql --roles
+           )`,
         [names.schema],
       )
       if (left?.[0] === '1') await query(`drop schema ${quoteIdentifier(names.schema)}`)

@@ -84,6 +84,15 @@ describe('the SQL', () => {
     await database.query(`drop role ${quoted}`)
   })
 
+  it('goes with what `drop` removes, the schema too', async () => {
+    const database = await createEmpty()
+    const { ownerUrl } = await setUp(database)
+    expect(await runCommand({ DATABASE_URL: ownerUrl }, 'drop', '--yes')).toMatchObject({ code: 0 })
+    expect(await database.query(`select nspname from pg_namespace where nspname = 'postgres_cache'`)).toEqual(
+      [],
+    )
+  })
+
   it('refuses a schema that another role has installed', async () => {
     const database = await createEmpty()
     await PostgresCache.migrate({ connectionString: database.ownerUrl })

@@ -106,6 +106,14 @@ describe('a call refuses', () => {
         })
   })
 
+  test('unknown names in an entry of setMany', async () => {
+    for (const cache of CACHES)
+      expect(await refusal(() => cache.setMany([{ key: 'k', value: 1, tll: null } as never]))).toEqual({
+        code: 'invalid-option',
+        option: 'tll',
+      })
+  })
+
   test('the plural where one tag is meant, which would list everything', async () => {
     for (const cache of CACHES)
       await expect(collect(cache.keys({ tags: 'users' } as never))).rejects.toThrow(
