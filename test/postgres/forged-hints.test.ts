@@ -85,18 +85,22 @@ describe('a payload', () => {
   })
 
   it('with a forged change evicts what it names, and the next read brings it back', async () => {
-    const evicted = nextEvent(reader, 'evicted')
+    // At the event: what has changed may have been read again by the time that we hear of it.
+    let left: unknown[] = []
+    const evicted = nextEvent(reader, 'evicted', () => {
+      left = [reader.peek('one'), reader.peek('two')]
+      return true
+    })
     await forge({ x: '1', k: ['one'], z: 'of a later release' })
     expect(await evicted).toEqual({ key: 'one', reason: 'changed' })
-    expect([reader.peek('one'), reader.peek('two')]).toEqual([undefined, 2])
+    expect(left).toEqual([undefined, 2])
     expect(await reader.get('one')).toBe(1)
   })
 
   it('with a forged prefix of everything evicts everything', async () => {
-    const evicted = nextEvent(reader, 'evicted', ({ key }) => key === 'two')
+    const evicted = ['one', 'two'].map((name) => nextEvent(reader, 'evicted', ({ key }) => key === name))
     await forge({ x: '1', kp: [''] })
-    await evicted
-    expect(reader.stats().local.entries).toBe(0)
+    await Promise.all(evicted)
     expect(await reader.getMany(['one', 'two'])).toEqual([1, 2])
   })
 
@@ -106,7 +110,8 @@ describe('a payload', () => {
     await writer.set('one', 'new')
     await forge({ x: version, k: ['one'] })
     await reader.sync()
-    expect(reader.peek('one')).toBeUndefined()
+    // It may have been read again already.
+    expect([undefined, 'new']).toContain(reader.peek('one'))
     expect(await reader.get('one')).toBe('new')
   })
 
