@@ -57,19 +57,20 @@ export const ORMS: readonly Orm[] = [
   { name: 'postgres.js', adapter: 'fromPostgresJs', open: openPostgresJs },
 ]
 
-async function openDrizzle(url: string, { adapt, renameUser }: Recipe): Promise<OrmDatabase> {
-  const db = drizzle(url)
-  return {
-    outside: adapt(db),
-    renameUser: (...args) => renameUser(db, ...args),
-    transaction: (work) =>
-      db.transaction((tx) => work({ like: adapt(tx), nested: (inner) => tx.transaction(inner) })),
-    close: () => db.$client.end(),
-  }
+interface Drizzle {
+  readonly $client: { end(): Promise<void> }
+  transaction(work: (tx: Pick<Drizzle, 'transaction'>) => Promise<void>): Promise<void>
 }
 
-async function openDrizzleOnPostgresJs(url: string, { adapt, renameUser }: Recipe): Promise<OrmDatabase> {
-  const db = drizzleOnPostgresJs(url)
+async function openDrizzle(url: string, recipe: Recipe): Promise<OrmDatabase> {
+  return toDatabase(drizzle(url), recipe)
+}
+
+async function openDrizzleOnPostgresJs(url: string, recipe: Recipe): Promise<OrmDatabase> {
+  return toDatabase(drizzleOnPostgresJs(url), recipe)
+}
+
+function toDatabase(db: Drizzle, { adapt, renameUser }: Recipe): OrmDatabase {
   return {
     outside: adapt(db),
     renameUser: (...args) => renameUser(db, ...args),
