@@ -38,7 +38,7 @@ interface Claimed {
   /** Others are loading them. */
   readonly lost: readonly Lost[]
   readonly held: readonly string[]
-  /** None was to be had, for want of a session. */
+  /** None was to be had, most likely for want of a session. */
   readonly isWithoutLocks: boolean
 }
 
@@ -185,10 +185,8 @@ export class LoadSteps {
   async #claim(locks: LoadLocks, misses: readonly Missed[]): Promise<Claimed> {
     const { local } = this.#options
     const tokens = misses.map(({ flight }) => local.open(flight.key))
-    let isRefused = false
-    const claims = await locks
-      .claim(misses.map(({ flight }) => flight.key))
-      .catch(() => ((isRefused = true), null))
+    // Undefined: the server did not answer. Null: there are no locks to be had, most likely for want of a session.
+    const claims = await locks.claim(misses.map(({ flight }) => flight.key)).catch(() => undefined)
     const won: Missed[] = []
     const lost: Lost[] = []
     const held: string[] = []
@@ -198,7 +196,7 @@ export class LoadSteps {
       const isHeld = claims?.held[i]
       if (isHeld === true) held.push(flight.key)
       // A session that a failover left behind reads another server than the pool.
-      if (claims === null || isHeld === undefined || claims.read.world !== miss.world) {
+      if (claims == null || isHeld === undefined || claims.read.world !== miss.world) {
         local.abandon(token)
         won.push(missed)
         continue
@@ -210,7 +208,7 @@ export class LoadSteps {
       if (isHeld) won.push(again)
       else lost.push({ ...again, heard: claims.heard[i] ?? 0 })
     }
-    return { won, lost, held, isWithoutLocks: claims === null && !isRefused }
+    return { won, lost, held, isWithoutLocks: claims === null }
   }
 
   async #runHolding(locks: LoadLocks, load: Load, { won, held }: Claimed): Promise<void> {

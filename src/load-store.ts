@@ -76,31 +76,27 @@ export class LoadStore {
     const { writer, local, reporter } = this.#options
     const { keep } = loaded
     let result = new LoadResult(loaded.value, 'loader', null)
-    if (keep === null) {
+    const leave = (): Filled => {
       if (miss !== null) local.forget(miss.token)
       return { stored: false, result }
     }
+    if (keep === null) return leave()
     try {
       const encoded = this.#encode(key, miss?.present ?? null, loaded)
       const found = this.#decode({ ...encoded, key }) ?? loaded
       result = new LoadResult(found.value, 'loader', this.#copying(found, { ...encoded, key }))
       assertSize(this.#options.values, key, encoded)
-      if (miss === null) return { stored: false, result }
-
+      if (miss === null || miss.world === null || miss.snapshot === null) return leave()
       const { token, world, snapshot } = miss
-      if (world === null || snapshot === null) {
-        local.forget(token)
-        return { stored: false, result }
-      }
       const stored = await writer.fill(token, { world, snapshot }, encoded, keep, this.#localTtl(options))
       return { stored, result }
     } catch (error) {
-      if (miss !== null) local.forget(miss.token)
+      const left = leave()
       if (!isCacheError(error)) throw error
       // A value of the wrong type is a mistake in the code; one that is too large comes from the data.
       if (error.code === 'invalid-value') throw error
       reporter.report('error', { error, operation: 'fill' })
-      return { stored: false, result }
+      return left
     }
   }
 
@@ -124,10 +120,7 @@ export class LoadStore {
   /** What the loader is told. */
   missing(key: string, miss: Miss | null): Missing {
     const present = miss?.present ?? null
-    const { mode } = this.#options
-    // The loader's own, to change as it likes, where values are shared and frozen, too.
-    const own = (entry: StoredEntry): unknown => mode.fromLocal({ ...entry, ...encodedOf(entry) })
-    const previous = present === null ? undefined : this.#attempt(() => own(present))?.value
+    const previous = present === null ? undefined : this.#decodeOwn(present)?.value
     return { key, previous, tags: present?.tags ?? [] }
   }
 
@@ -147,13 +140,17 @@ export class LoadStore {
     return Math.min(localTtlMs, this.#options.localTtlMs)
   }
 
+  /** What is shared is shared in the form in which it is held. */
   #decode({ key, text, bytes, codec }: Encoded): Decoded | null {
     const { mode } = this.#options
-    return this.#attempt(() => {
-      // What is shared is shared in the form in which it is held.
-      const held = mode.isShared ? mode.toLocal({ key, text, bytes, codec }) : encodedOf({ text, bytes })
-      return mode.fromLocal({ key, codec, ...held })
-    })
+    if (!mode.isShared) return this.#decodeOwn({ key, text, bytes, codec })
+    return this.#attempt(() => mode.fromLocal({ key, codec, ...mode.toLocal({ key, text, bytes, codec }) }))
+  }
+
+  /** The taker's own, to change as it likes, where values are shared and frozen, too. */
+  #decodeOwn({ key, text, bytes, codec }: Encoded): Decoded | null {
+    const { mode } = this.#options
+    return this.#attempt(() => mode.fromLocal({ key, codec, held: text ?? bytes ?? '', encoded: true }))
   }
 
   /** For callers that share a load; null where they share the value, too. */
@@ -171,8 +168,4 @@ export class LoadStore {
       return null
     }
   }
-}
-
-function encodedOf({ text, bytes }: Pick<Encoded, 'text' | 'bytes'>): { held: unknown; encoded: true } {
-  return { held: text ?? bytes ?? '', encoded: true }
 }

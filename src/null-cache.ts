@@ -269,10 +269,11 @@ export class NullCache implements Cache {
       const missing = keys.map((key) => ({ key, previous: undefined, tags: [] }))
       const loaded = await run(missing, options?.signal ?? new AbortController().signal)
       const ms = performance.now() - startedAt
-      for (const key of keys) this.#reporter.report('loaded', { key, ms, stored: false })
-      return loaded.map(({ value, keep }, i) =>
+      const values = loaded.map(({ value, keep }, i) =>
         keep === null ? value : asStored(this.#options, keys[i] as string, value),
       )
+      for (const key of keys) this.#reporter.report('loaded', { key, ms, stored: false })
+      return values
     } catch (error) {
       for (const key of keys) this.#reporter.report('load-failed', { key, error })
       throw error
