@@ -15,12 +15,13 @@ export interface Arguments {
   readonly command: string
 }
 
-export const USAGE: string = `npm run bench -- [scenario …] [flags]
+export const USAGE: string = `npm run bench -- [scenario or contender …] [flags]
 npm run bench:cleanup
 
   scenarios            ${SCENARIOS.map(({ name }) => name).join(', ')}; none: all of them
-  --scenario NAME      the same as a flag
-  --contenders NAMES   ${CONTENDER_NAMES.join(', ')}
+                       \`scale\` stands for all that begin with it
+  contenders           ${CONTENDER_NAMES.join(', ')}; none: all of them
+  --scenario NAMES, --contenders NAMES   the same as flags, with commas
   --quick              at most three minutes; the figures mean little
   --json               the result as JSON on standard output
 
@@ -54,13 +55,22 @@ export function parseArguments(argv: readonly string[]): Arguments | 'help' | 'c
   })
   if (values.help) return 'help'
   if (positionals[0] === 'cleanup') return 'cleanup'
+  const contenderNames = positionals.filter((name) => CONTENDER_NAMES.some((known) => known === name))
+  const others = positionals.filter((name) => !contenderNames.includes(name))
   const number = (flag: NumberFlag, least: number): number => checkNumber(flag, values[flag], least)
   return {
-    scenarios: select('scenario', SCENARIOS, [...positionals, ...names(values.scenario)]),
+    scenarios: select(
+      'scenario',
+      SCENARIOS,
+      [...others, ...names(values.scenario)],
+      // `scale` stands for scale-tags, too.
+      (full, name) => full === name || full.startsWith(`${name}-`),
+    ),
     contenders: select(
       'contender',
       CONTENDER_NAMES.map((name) => ({ name })),
-      names([...values.contenders, ...values.backends]),
+      [...contenderNames, ...names([...values.contenders, ...values.backends])],
+      (full, name) => full === name,
     ).map(({ name }) => name),
     settings: {
       effort: values.quick ? 'quick' : 'full',
@@ -105,10 +115,9 @@ function select<T extends { readonly name: string }>(
   what: string,
   known: readonly T[],
   wanted: readonly string[],
+  isMeant: (full: string, name: string) => boolean,
 ): readonly T[] {
   if (wanted.length === 0) return known
-  // `scale` stands for scale-tags, too.
-  const isMeant = (full: string, name: string): boolean => full === name || full.startsWith(`${name}-`)
   const unknown = wanted.find((name) => !known.some((each) => isMeant(each.name, name)))
   if (unknown === undefined) return known.filter((each) => wanted.some((name) => isMeant(each.name, name)))
   throw new Error(`There is no ${what} \`${unknown}\`, only ${known.map(({ name }) => name).join(', ')}`)

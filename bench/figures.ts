@@ -31,6 +31,7 @@ export type FigureName =
   | 'afterFillP99Ms'
   | 'lastAnswerMs'
   | 'unheard'
+  | 'early'
   | 'notificationsPerSecond'
   | 'bytesPerEntry'
   | 'accountedBytes'
@@ -74,6 +75,7 @@ const FIGURES: Readonly<Record<FigureName, FigureFormat>> = {
   afterFillP99Ms: ms('p99 after the fill'),
   lastAnswerMs: ms('last answer'),
   unheard: count('unheard'),
+  early: count('evicted before'),
   notificationsPerSecond: count('notifications/s'),
   bytesPerEntry: { title: 'heap per entry', unit: 'bytes', digits: 0 },
   accountedBytes: { title: 'accounted per entry', unit: 'bytes', digits: 0 },

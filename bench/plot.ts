@@ -3,6 +3,7 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { goalsToMarkdown } from './goals.ts'
 import { fileHeader, latestResults, recordToMarkdown, type ResultFile } from './results.ts'
 import { PLOTS } from './plots/plots.ts'
 
@@ -33,6 +34,14 @@ writeFileSync(
     ...fileHeader(file),
     '',
     'How it is measured, and what it cannot tell, is in [bench/README.md](../bench/README.md).',
+    '',
+    '## Goals',
+    '',
+    'What the project wants to reach on two cores that servers and clients share, and what the latest run of each scenario says of it. Ratios are ours to that',
+    'of the fastest client of Valkey without a local cache, which is named, or to what the line says.',
+    '[What is missed, and why](architecture.md#where-the-time-goes) has profiles.',
+    '',
+    goalsToMarkdown(file),
     '',
     ...sections,
   ].join('\n'),

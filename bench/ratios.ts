@@ -1,10 +1,12 @@
 // How ours stands to others: the median of what each round says by itself. The machine is fast and slow by turns, for a minute or so, and medians of
 // two contenders may lie in different ones: in a run of nine rounds, those of two alternated between 1.1 and 2.7, their medians said 1.9 and the rounds 1.5.
 
-import { type ContenderName, infoOf } from './contenders.ts'
+import type { ContenderName } from './contenders.ts'
 import { type FigureName, titleOf } from './figures.ts'
-import { median } from './latencies.ts'
-import type { CellResult, ScenarioResult } from './runner.ts'
+import type { CellResult } from './runner.ts'
+import type { ScenarioRecord } from './results.ts'
+import { bestOf, isPlainValkey, summarise, valuesOf } from './rounds.ts'
+import { isValkey } from './servers/valkey-version.ts'
 import { alignedTable } from './table.ts'
 
 interface Comparison {
@@ -33,8 +35,11 @@ const COMPARISONS: readonly Comparison[] = [
   { scenario: 'network', ours: 'postgres-cache', against: 'valkey', figures: ['readMeanMs'] },
 ]
 
+/** What is compared, and whom. */
+export type Compared = Pick<ScenarioRecord, 'scenario' | 'cells' | 'versions'>
+
 /** A table of ratios; undefined where nothing is compared. */
-export function ratiosToMarkdown({ scenario, cells }: ScenarioResult): string | undefined {
+export function ratiosToMarkdown({ scenario, cells, versions }: Compared): string | undefined {
   const columns = COMPARISONS.filter((each) => each.scenario === scenario).flatMap(
     ({ ours, against, figures }) => figures.map((figure) => ({ ours, against, figure })),
   )
@@ -51,7 +56,10 @@ export function ratiosToMarkdown({ scenario, cells }: ScenarioResult): string | 
   return alignedTable(
     [
       ...Object.keys(first.cell),
-      ...columns.map(({ ours, against, figure }) => `${nameOf(figure)}: ${ours} / ${against}`),
+      ...columns.map(
+        ({ ours, against, figure }) =>
+          `${nameOf(figure)}: ${ours} / ${against === 'valkey' ? serverName(versions) : against}`,
+      ),
     ],
     shown,
   )
@@ -72,37 +80,25 @@ function ratio(inCell: readonly CellResult[], { ours, against, figure }: Column)
     figure,
   )
   const best = bestOf(
-    inCell.filter(({ contender }) =>
-      against === 'valkey' ? isPlainValkey(contender) : contender === against,
-    ),
+    inCell.filter((result) => (against === 'valkey' ? isPlainValkey(result) : result.contender === against)),
     figure,
   )
   const theirs = valuesOf(best, figure)
   if (best === undefined || mine.length === 0 || mine.length !== theirs.length) return undefined
   const ratios = mine.map((value, round) => value / (theirs[round] as number))
-  const range = ratios.length === 1 ? '' : ` (${text(Math.min(...ratios))}–${text(Math.max(...ratios))})`
-  return `${text(median(ratios))}${range}${against === 'valkey' ? ` ${best.contender}` : ''}`
-}
-
-function bestOf(results: readonly CellResult[], figure: FigureName): CellResult | undefined {
-  const sign = figure.endsWith('PerSecond') ? -1 : 1
-  return results
-    .filter((result) => valuesOf(result, figure).length > 0)
-    .toSorted((a, b) => sign * (median(valuesOf(a, figure)) - median(valuesOf(b, figure))))[0]
-}
-
-function isPlainValkey(contender: ContenderName): boolean {
-  const { server, local } = infoOf(contender)
-  return server === 'valkey' && !local
+  return `${summarise(ratios)}${against === 'valkey' ? ` ${best.contender}` : ''}`
 }
 
 function keyOf({ cell }: CellResult): string {
   return JSON.stringify(cell)
 }
 
-function valuesOf(result: CellResult | undefined, figure: FigureName): number[] {
-  return (result?.rounds ?? []).map((round) => round[figure]).filter((value) => value !== undefined)
-}
-
 const nameOf = (figure: FigureName): string => titleOf(figure).replace(/ \(.*\)/, '')
-const text = (value: number): string => value.toLocaleString('en-US', { maximumSignificantDigits: 3 })
+
+/** A column is headed by the name of the server that ran. */
+function serverName(versions: Compared['versions']): string {
+  const servers = Object.entries(versions).filter(([contender]) =>
+    isPlainValkey({ contender: contender as ContenderName }),
+  )
+  return servers.every(([, version]) => isValkey(version)) ? 'valkey' : 'redis'
+}

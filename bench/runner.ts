@@ -54,7 +54,7 @@ export async function runScenario(
 
   for (let round = 0; round < rounds; round++) {
     for (const { cell, results } of plan) {
-      for (const result of rotated(results, round)) {
+      for (const result of shuffled(results)) {
         report({ scenario: scenario.name, cell, contender: result.contender, done: done++, total })
         if (result.failure !== undefined) continue
         try {
@@ -69,10 +69,12 @@ export async function runScenario(
   return { scenario: name, question, figures, cells: plan.flatMap(({ results }) => results.map(finish)) }
 }
 
-/** Whoever goes first in one round goes last in another. */
-function rotated<T>(items: readonly T[], by: number): T[] {
-  const start = items.length === 0 ? 0 : by % items.length
-  return [...items.slice(start), ...items.slice(0, start)]
+/** What the one before has left behind, such as a checkpoint under way, meets nobody more often than others. */
+function shuffled<T>(items: readonly T[]): T[] {
+  return items
+    .map((item) => ({ item, at: Math.random() }))
+    .toSorted((a, b) => a.at - b.at)
+    .map(({ item }) => item)
 }
 
 interface Draft {

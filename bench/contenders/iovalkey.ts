@@ -1,4 +1,5 @@
-// The client that Valkey's project forked from ioredis. Commands of one tick go out as one pipeline.
+// The client that Valkey's project forked from ioredis. Commands of one tick go out as one pipeline, and with automatic pipelining one pipeline at a
+// time is under way: best where the server is near, while far from it the commands of the next ticks wait for the answers to the first.
 
 import { Redis } from 'iovalkey'
 import { type Address, type Contender, packageVersion, type Versions } from '../contender.ts'

@@ -1,5 +1,5 @@
 // Keyv over its PostgreSQL adapter, with an unlogged table as postgres-cache has. One statement per call; all its
-// clients in a process share one pool of ten connections, whatever they are told.
+// clients in a process share one pool, of ten connections as it comes.
 
 import { KeyvPostgres } from '@keyv/postgres'
 import { Keyv } from 'keyv'

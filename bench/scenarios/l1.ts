@@ -25,7 +25,7 @@ export const l1: Scenario<LocalCell> = {
     'Hits one after the other, against a bare loop: a Map and one clock read, and JSON.parse where each caller gets a value ' +
     'of its own.',
   figures: ['opsPerSecond', 'meanNs'],
-  rounds: { quick: 1, full: 7 },
+  rounds: { quick: 1, full: 5 },
 
   cells: () => CELLS,
 

@@ -14,10 +14,10 @@ const CALLS_PER_SECOND = 2_000 // of each process: the proxy must not become wha
 const KEYS = 10_000
 const BYTES = 100
 const TTL_MS = 3_600_000
-const DURATION_MS = { quick: 500, full: 4_000 }
+const DURATION_MS = { quick: 500, full: 3_500 }
 // As many calls as can be, or most keys would be asked for the first time in what is measured.
 const WARM_UP = { callers: 64 }
-const WARM_UP_MS = { quick: 500, full: 4_000 }
+const WARM_UP_MS = { quick: 500, full: 3_000 }
 
 export const network: Scenario<NetworkCell> = {
   name: 'network',

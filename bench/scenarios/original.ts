@@ -36,7 +36,7 @@ export const original: Scenario<OriginalCell> = {
     'clientCpuUs',
     'serverCpuUs',
   ],
-  rounds: { quick: 1, full: 9 }, // medians of five differ by a tenth from run to run
+  rounds: { quick: 1, full: 7 }, // medians of five differ by a tenth from run to run
 
   cells: () => (Object.keys(TOPOLOGIES) as OriginalCell['topology'][]).map((topology) => ({ topology })),
 

@@ -20,11 +20,11 @@ const SHARES = { '95%': 0.95, '99%': 0.99 }
 const KEYS = { quick: 10_000, full: 100_000 }
 const BYTES = 100
 const TTL_MS = 3_600_000
-const DURATION_MS = { quick: 500, full: 3_000 }
+const DURATION_MS = { quick: 500, full: 2_500 }
 // As many calls as can be: at first until the keys that a local cache has room for are mostly there, later for a moment, because others had their turn.
 const WARM_UP: Pace = { callers: 16 }
 const FIRST_WARM_UP_MS = { quick: 1_000, full: 20_000 }
-const WARM_UP_MS = { quick: 250, full: 2_000 }
+const WARM_UP_MS = { quick: 250, full: 1_500 }
 
 export const readHeavy: Scenario<ReadHeavyCell> = {
   name: 'read-heavy',
@@ -40,7 +40,7 @@ export const readHeavy: Scenario<ReadHeavyCell> = {
     'clientCpuUs',
     'serverCpuUs',
   ],
-  rounds: { quick: 1, full: 3 },
+  rounds: { quick: 1, full: 4 },
 
   cells: () =>
     (['95%', '99%'] as const).flatMap((reads) =>

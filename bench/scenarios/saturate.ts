@@ -14,7 +14,7 @@ type SaturateCell = {
 // With a local cache all keys fit into it; without one a few hundred callers hardly ever meet on a key.
 const KEYS = { off: 20_000, on: 2_000 }
 const TTL_MS = 3_600_000
-const DURATION_MS = { quick: 250, full: 800 }
+const DURATION_MS = { quick: 250, full: 700 }
 const WARM_UP_MS = { quick: 150, full: 300 }
 
 export const saturate: Scenario<SaturateCell> = {

@@ -16,7 +16,7 @@ const CALLS_PER_SECOND = 500
 const READ_SHARE = 0.95
 const BYTES = 100
 const TTL_MS = 7 * 24 * 3_600_000
-const DURATION_MS = { idle: { quick: 1_000, full: 30_000 }, storm: { quick: 1_500, full: 300_000 } }
+const DURATION_MS = { idle: { quick: 1_000, full: 30_000 }, storm: { quick: 1_500, full: 180_000 } }
 const LOOK_EVERY_MS = 1_000
 
 let round = 0

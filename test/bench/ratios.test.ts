@@ -1,18 +1,19 @@
 import { expect, it } from 'vitest'
 import type { ContenderName } from '../../bench/contenders.ts'
 import type { FigureName } from '../../bench/figures.ts'
-import { ratiosToMarkdown } from '../../bench/ratios.ts'
-import type { ScenarioResult } from '../../bench/runner.ts'
+import { type Compared, ratiosToMarkdown } from '../../bench/ratios.ts'
 
 function result(
   scenario: string,
   figure: FigureName,
   values: Readonly<Partial<Record<ContenderName, readonly number[]>>>,
-): ScenarioResult {
+  server = 'Valkey 8.0.1',
+): Compared {
   return {
     scenario,
-    question: '',
-    figures: [figure],
+    versions: Object.fromEntries(
+      Object.keys(values).map((contender) => [contender, `a client 1.2.3, ${server}`]),
+    ),
     cells: Object.entries(values).map(([contender, each]) => ({
       cell: { topology: 'one' },
       contender: contender as ContenderName,
@@ -51,4 +52,13 @@ it('there is none where nothing is compared, nobody of ours took part, or rounds
   expect(
     ratiosToMarkdown(result('network', 'readMeanMs', { 'postgres-cache': [1, 2], iovalkey: [1] })),
   ).toBeUndefined()
+})
+
+it.each([
+  ['Valkey 8.0.1', 'postgres-cache / valkey'],
+  ['Valkey 7.2.5', 'postgres-cache / redis'],
+  ['Redis 7.0.15', 'postgres-cache / redis'],
+])('a column is headed by the server that ran: %s', (server, heading) => {
+  const values = { 'postgres-cache': [1], iovalkey: [2] }
+  expect(ratiosToMarkdown(result('network', 'readMeanMs', values, server))?.split('\n')[0]).toContain(heading)
 })

@@ -10,17 +10,25 @@ import { Latch } from '../latch.ts'
 import { HAS_OWN_SERVERS, startOwnServer } from '../own-server.ts'
 import { TcpProxy } from '../tcp-proxy.ts'
 
-/** Hears which statements a client sends. Those of ours are prepared and have names. */
+/** Hears which statements a client sends, and how often it waits for the server. Those of ours are prepared and have names. */
 class Statements {
   readonly #sent: string[] = []
+  #roundTrips = 0
+  #isAnswered = true
 
   get sent(): readonly string[] {
     return this.#sent
   }
 
+  /** Statements that were sent before the former ones were answered share one. */
+  get roundTrips(): number {
+    return this.#roundTrips
+  }
+
   /** The names, in order. */
   async of(work: () => Promise<unknown>): Promise<string[]> {
     this.#sent.length = 0
+    this.#roundTrips = 0
     await work()
     return [...this.#sent]
   }
@@ -44,15 +52,34 @@ class Statements {
     })
   }
 
+  readonly serverEar = (): Transform =>
+    new Transform({
+      transform: (chunk, _encoding, done) => {
+        this.#isAnswered = true
+        done(null, chunk)
+      },
+    })
+
   #hear(message: Buffer): void {
     const bound = /^B.{4}\0postgres_cache_([a-z_]+?)(?:_[0-9a-f]{12})?\0/s.exec(message.toString('latin1'))
-    if (bound?.[1] !== undefined) this.#sent.push(bound[1])
+    const name = bound?.[1]
+    if (name === undefined) return
+    this.#sent.push(name)
+    if (!isAwaited(name)) return
+    if (this.#isAnswered) this.#roundTrips++
+    this.#isAnswered = false
   }
 }
 
+// Locks are given back behind the answer.
+const isAwaited = (name: string): boolean => !['unlock', 'signal', 'delist'].includes(name)
+
 const database = await createDatabase()
 const statements = new Statements()
-const proxy = await TcpProxy.to(database.url, { fromClient: statements.ear })
+const proxy = await TcpProxy.to(database.url, {
+  fromClient: statements.ear,
+  fromServer: statements.serverEar,
+})
 const cache = new PostgresCache({ connectionString: proxy.urlOf(database.url), local: false })
 const near = new PostgresCache({ connectionString: database.url, local: { values: 'share' } })
 afterAll(async () => {
@@ -79,6 +106,7 @@ describe('what is sent', () => {
     expect(await statements.of(() => cache.get('read:0'))).toEqual(['glance'])
     expect(await statements.of(() => cache.get('missing'))).toEqual(['glance'])
     expect(await statements.of(() => cache.getMany(keys('read', 256)))).toEqual(['glance'])
+    expect(statements.roundTrips).toBe(1)
   })
 
   it('two for what many callers do at once, so that the server and this process work at the same time', async () => {
@@ -103,9 +131,6 @@ describe('what is sent', () => {
       Promise.all(Array.from({ length: 200 }, () => cache.get('popular')))
     expect(await statements.of(everybody)).toEqual(['glance'])
   })
-
-  // Locks are given back behind the answer.
-  const isAwaited = (name: string): boolean => !['unlock', 'signal', 'delist'].includes(name)
 
   it('a write of nothing with the first load, which the server compiles and plans while the loader runs', async () => {
     const latch = new Latch()
@@ -145,13 +170,13 @@ describe('what is sent', () => {
     expect(after.filter(isAwaited)).toEqual(['read'])
   })
 
-  it('three round trips for a load: read, claim, fill', async () => {
-    const load = (): number => 1
-    const sent = await statements.of(async () => {
-      await cache.getOrSet('cold', load)
-      await cache.getOrSet('cold', load)
-    })
-    expect(sent.filter(isAwaited)).toEqual(['glance', 'try_locks', 'read', 'write', 'glance'])
+  // An answer may overtake what is sent in the same moment.
+  it('three round trips for a load: read, claim with another look, fill', { retry: 2 }, async () => {
+    const key = `cold ${Math.random()}`
+    const load = (): Promise<number> => cache.getOrSet(key, () => 1)
+    expect((await statements.of(load)).filter(isAwaited)).toEqual(['glance', 'try_locks', 'read', 'write'])
+    expect(statements.roundTrips).toBe(3)
+    expect((await statements.of(load)).filter(isAwaited)).toEqual(['glance'])
   })
 
   // From here on something was invalidated: what any transaction of the server is older than is disputed.
@@ -224,36 +249,68 @@ describe('plans', () => {
   })
 })
 
-// The log is the whole server's, and other tests write on the shared one.
+// The log is the whole server's, and other tests write on the shared one. PostgreSQL 14 cannot show it.
 describe.skipIf(!HAS_OWN_SERVERS)('write-ahead log', () => {
-  it('none for reads, and no more than a commit for unlogged writes', { timeout: 60_000 }, async () => {
-    await using server = await startOwnServer({ autovacuum: 'off', checkpoint_timeout: '1h' })
-    await using fresh = new PostgresCache({ connectionString: server.url, local: false, pruneInterval: '1h' })
-    const admin = new pg.Client(server.url)
-    await admin.connect()
-    const position = async (): Promise<number> => {
-      const { rows } = await admin.query<{ position: string }>(
-        `select pg_current_wal_insert_lsn() - '0/0'::pg_lsn as position`,
-      )
-      return Number(rows[0]?.position)
-    }
-    const bytes = async (work: () => Promise<unknown>): Promise<number> => {
-      const measured: number[] = []
-      // The server writes some of its own from time to time.
-      for (let i = 0; i < 5; i++) {
-        const before = await position()
+  it(
+    'none for reads, a commit for a write of one entry or many, and a gate that shuts where a hint is sent',
+    { timeout: 60_000 },
+    async ({ skip }) => {
+      await using server = await startOwnServer({ autovacuum: 'off', checkpoint_timeout: '1h' })
+      await using fresh = new PostgresCache({
+        connectionString: server.url,
+        local: false,
+        pruneInterval: '1h',
+      })
+      const admin = new pg.Client(server.url)
+      await admin.connect()
+      await using _ended = { [Symbol.asyncDispose]: () => admin.end() }
+      const { rows: versions } = await admin.query('show server_version_num')
+      if (Number(versions[0].server_version_num) < 150_000) skip()
+      await admin.query('create extension pg_walinspect')
+      /** Kinds of records that transactions left; the server writes some of its own from time to time. */
+      const records = async (work: () => Promise<unknown>): Promise<{ kinds: string[]; bytes: number }> => {
+        const here = 'select pg_current_wal_insert_lsn()::text as lsn'
+        const { rows: before } = await admin.query<{ lsn: string }>(here)
         await work()
-        measured.push((await position()) - before)
+        const { rows: after } = await admin.query<{ lsn: string }>(here)
+        if (before[0]?.lsn === after[0]?.lsn) return { kinds: [], bytes: 0 }
+        // It shows what has been written out, which an asynchronous commit need not be: this one makes it so.
+        await admin.query(`select pg_switch_wal()`)
+        const { rows } = await admin.query<{ kind: string; bytes: number }>(
+          `select resource_manager || ' ' || record_type as kind, record_length as bytes
+         from pg_get_wal_records_info($1, $2) where xid::text <> '0'`,
+          [before[0]?.lsn, after[0]?.lsn],
+        )
+        return { kinds: rows.map(({ kind }) => kind), bytes: rows.reduce((sum, { bytes }) => sum + bytes, 0) }
       }
-      return Math.min(...measured)
-    }
-    await fresh.setMany(entries('wal', 64))
-    expect(await bytes(() => fresh.getMany(keys('wal', 64)))).toBe(0)
-    const one = await bytes(() => fresh.set('wal:0', 'y'))
-    const many = await bytes(() => fresh.setMany(entries('wal', 64)))
-    await admin.end()
-    console.log(`write-ahead log: ${one} bytes for a set, ${many} for a set of 64 entries`)
-    expect(one).toBeLessThan(400)
-    expect(many).toBeLessThan(400)
-  })
+      const COMMIT = 'Transaction COMMIT'
+      const HINT = 'Sequence LOG'
+      await fresh.setMany(entries('wal', 64))
+      expect((await records(() => fresh.getMany(keys('wal', 64)))).kinds).toEqual([])
+      expect((await records(() => fresh.setMany(entries('new', 64)))).kinds).toEqual([COMMIT])
+      for (const set of [() => fresh.set('wal:0', 'y'), () => fresh.setMany(entries('wal', 64))]) {
+        const hinted = await records(async () => {
+          await expect.poll(isGateOpen).toBe(true)
+          await set()
+        })
+        expect(hinted.kinds).toEqual([HINT, COMMIT])
+        console.log(`write-ahead log: ${hinted.bytes} bytes`)
+        expect(hinted.bytes).toBeLessThan(400)
+        // The gate is shut for 20 ms: a machine may sleep through it.
+        await expect
+          .poll(async () => {
+            await set()
+            return (await records(set)).kinds
+          })
+          .toEqual([COMMIT])
+      }
+
+      async function isGateOpen(): Promise<boolean> {
+        const { rows } = await admin.query<{ open: boolean }>(
+          `select last_value < extract(epoch from clock_timestamp()) * 1000 as open from postgres_cache.hint_gate`,
+        )
+        return rows[0]?.open === true
+      }
+    },
+  )
 })
