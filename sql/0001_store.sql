@@ -45,12 +45,19 @@ create {{persistence}} table {{state}} (
   swept_at timestamptz not null
 ) with (fillfactor = 50);
 
--- The state where it may be believed. Nobody has looked yet after a restart, on a standby that was promoted, in a restored dump, in a copied
+-- One row, until a crash empties it. When one server process is killed, all the others are, and a crash it is, but the server has not been started
+-- anew: nothing else would tell where the state is logged.
+create unlogged table {{crash_sign}} (
+  singleton boolean primary key default true check (singleton)
+);
+
+-- The state where it may be believed. Nobody has looked yet after a restart or a crash, on a standby that was promoted, in a restored dump, in a copied
 -- database: no entry is valid there, no snapshot a token, and no write is done, until settle_world() has.
 create view {{settled_state}} as
 select s.*
 from {{state}} as s
-where s.server_started_at = pg_postmaster_start_time() and s.path = pg_relation_filepath('{{state}}'::regclass);
+where s.server_started_at = pg_postmaster_start_time() and s.path = pg_relation_filepath('{{state}}'::regclass)
+  and ({{literal:durability}} = 'unlogged' or exists (select from {{crash_sign}}));
 
 -- Orders steps inside one transaction and nothing else, so that gaps and session caches do not matter; an own set or fill is the only step of its
 -- transaction, and has 0. The cache keeps most other statements free of the WAL record that a sequence costs every 32 values.
@@ -103,6 +110,8 @@ create {{persistence}} table {{invalidations}} (
   seq bigint not null default nextval('{{seq}}'),
   target text collate "C" not null
 );
+-- Tables without a key, for publications of all tables: whoever deletes from one that has no replica identity is refused.
+alter table {{invalidations}} replica identity full;
 create index {{name:invalidations_target_txid_idx}} on {{invalidations}} (target, txid);
 
 -- Few rows: every read scans them with starts_with. prefix is 'k' || prefix of keys or 't' || prefix of tags.
@@ -111,6 +120,7 @@ create {{persistence}} table {{prefix_invalidations}} (
   seq bigint not null default nextval('{{seq}}'),
   prefix text collate "C" not null
 );
+alter table {{prefix_invalidations}} replica identity full;
 
 -- The transactions that appended to one of the two, each once, for one look at the newest. The unique index lets a transaction leave its row without
 -- reading the table, which above READ COMMITTED could fail it, and keeps one that appends for hours from growing what others step over.
@@ -126,6 +136,7 @@ create {{persistence}} table {{feed}} (
   key_prefixes text[] collate "C",
   tag_prefixes text[] collate "C"
 ) with (autovacuum_analyze_threshold = 2147483647);
+alter table {{feed}} replica identity full;
 create index {{name:feed_txid_idx}} on {{feed}} (txid);
 
 -- Who loads what, where session locks cannot be used.

@@ -23,8 +23,8 @@ $$;
 
 -- Returns the world, seeding a new one where there is none or where the stored one began elsewhere: after a crash that emptied unlogged tables,
 -- a promotion, a restored dump (which brings unlogged rows along, with transaction ids that mean nothing here) or a copied database. After a mere
--- restart the rows stay, in a new world all the same: a crash takes back the ids of transactions whose end was not on disk and gives them out again,
--- so that no cursor or token from before it may count.
+-- restart, and a crash that logged tables have survived, the rows stay, in a new world all the same: a crash takes back the ids of transactions whose end
+-- was not on disk and gives them out again, so that no cursor or token from before it may count.
 -- Null in recovery, and while a prepared transaction of this database is pending, because its invalidations would be lost.
 create function {{settle_world}}() returns text
 language plpgsql security definer
@@ -52,6 +52,7 @@ begin
     = (v_place.system_identifier, v_place.database_oid, v_place.entries_oid, v_place.timeline)
   returning s.world into v_world;
   if found then
+    insert into {{crash_sign}} default values on conflict do nothing;
     return v_world::text;
   end if;
 
@@ -90,6 +91,7 @@ begin
   exception when unique_violation then
     raise;
   end;
+  insert into {{crash_sign}} default values on conflict do nothing;
   perform {{act}}('');
   return v_world::text;
 end
@@ -238,6 +240,19 @@ begin
     or pg_visible_in_snapshot(e.written_by, excluded.as_of)
     or e.origin = 'f' and pg_snapshot_xmax(e.as_of) < pg_snapshot_xmax(excluded.as_of);
   get diagnostics v_count = row_count;
+
+  -- A set is as of the moment from which it holds its row. Whoever held that before, and removed it, has left an invalidation that v_as_of cannot see and
+  -- that does not mean this set. Where no transaction has ended meanwhile there is none; the next look is as cheap as the newest of those that appended one.
+  -- Nested, because what holds a sub-select is run like a statement, whatever stands before it.
+  if pg_current_snapshot()::text <> v_as_of::text then
+    if exists (select from {{invalidators}} as i where i.txid >= pg_snapshot_xmin(v_as_of)) then
+      p_lock_timeout := set_config('postgres_cache.act', 'restamp', true);
+      update {{entries}} as e
+      set as_of = pg_current_snapshot()
+      where e.key = any (p_keys) and e.written_by = pg_current_xact_id() and e.origin = 's' and {{is_voided}}('k' || e.key, e.as_of);
+      p_lock_timeout := set_config('postgres_cache.act', 'write', true);
+    end if;
+  end if;
 
   if v_count = cardinality(p_keys) then
     return pg_current_xact_id()::text;

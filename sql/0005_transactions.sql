@@ -112,8 +112,11 @@ as $$
   select e.value from {{live_entries}} as e where e.key = $1
 $$;
 
--- ttl null: no expiry. False: the key was invalidated instead, because another transaction was writing it.
-create function {{set}}(key text, value json, ttl interval default '5 minutes', tags text[] default null) returns boolean
+-- ttl null: no expiry. False: the key was invalidated instead, because another transaction was writing it. as_of is what the value was read in, at the
+-- latest the statement that calls this: leave it, and what commits while that runs is not overwritten with what it read before.
+create function {{set}}(
+  key text, value json, ttl interval default '5 minutes', tags text[] default null, as_of pg_snapshot default pg_current_snapshot()
+) returns boolean
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
@@ -128,7 +131,7 @@ begin
   end if;
   return (
     select s.stored
-    from {{set_in_transaction}}(pg_current_snapshot(), key, value::text, null, null, nullif(array_remove(tags, null), '{}'), v_ms, v_ms) as s
+    from {{set_in_transaction}}(as_of, key, value::text, null, null, nullif(array_remove(tags, null), '{}'), v_ms, v_ms) as s
   );
 end
 $$;

@@ -6,6 +6,10 @@ create sequence postgres_cache.hint_gate as bigint start 1 increment 1 minvalue 
 
 create sequence postgres_cache.seq as bigint start 1 increment 1 minvalue 1 maxvalue 9223372036854775807 cache 10000;
 
+create unlogged table postgres_cache.crash_sign (
+  singleton boolean not null default true
+);
+
 create unlogged table postgres_cache.entries (
   written_by xid8 not null,
   seq bigint not null,
@@ -101,6 +105,10 @@ create unlogged table postgres_cache.state (
 ) with (
   fillfactor=50
 );
+
+alter table postgres_cache.crash_sign add constraint crash_sign_singleton_check CHECK (singleton);
+
+alter table postgres_cache.crash_sign add constraint crash_sign_pkey PRIMARY KEY (singleton);
 
 alter table postgres_cache.entries add constraint entries_pkey PRIMARY KEY (key);
 
@@ -958,7 +966,7 @@ begin
 end
 $function$;
 
-CREATE OR REPLACE FUNCTION postgres_cache.set(key text, value json, ttl interval DEFAULT '00:05:00'::interval, tags text[] DEFAULT NULL::text[])
+CREATE OR REPLACE FUNCTION postgres_cache.set(key text, value json, ttl interval DEFAULT '00:05:00'::interval, tags text[] DEFAULT NULL::text[], as_of pg_snapshot DEFAULT pg_current_snapshot())
  RETURNS boolean
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
@@ -974,7 +982,7 @@ begin
   end if;
   return (
     select s.stored
-    from "postgres_cache"."set_in_transaction"(pg_current_snapshot(), key, value::text, null, null, nullif(array_remove(tags, null), '{}'), v_ms, v_ms) as s
+    from "postgres_cache"."set_in_transaction"(as_of, key, value::text, null, null, nullif(array_remove(tags, null), '{}'), v_ms, v_ms) as s
   );
 end
 $function$;
@@ -1064,6 +1072,7 @@ begin
     = (v_place.system_identifier, v_place.database_oid, v_place.entries_oid, v_place.timeline)
   returning s.world into v_world;
   if found then
+    insert into "postgres_cache"."crash_sign" default values on conflict do nothing;
     return v_world::text;
   end if;
 
@@ -1102,6 +1111,7 @@ begin
   exception when unique_violation then
     raise;
   end;
+  insert into "postgres_cache"."crash_sign" default values on conflict do nothing;
   perform "postgres_cache"."act"('');
   return v_world::text;
 end
@@ -1595,6 +1605,19 @@ begin
     or e.origin = 'f' and pg_snapshot_xmax(e.as_of) < pg_snapshot_xmax(excluded.as_of);
   get diagnostics v_count = row_count;
 
+  -- A set is as of the moment from which it holds its row. Whoever held that before, and removed it, has left an invalidation that v_as_of cannot see and
+  -- that does not mean this set. Where no transaction has ended meanwhile there is none; the next look is as cheap as the newest of those that appended one.
+  -- Nested, because what holds a sub-select is run like a statement, whatever stands before it.
+  if pg_current_snapshot()::text <> v_as_of::text then
+    if exists (select from "postgres_cache"."invalidators" as i where i.txid >= pg_snapshot_xmin(v_as_of)) then
+      p_lock_timeout := set_config('postgres_cache.act', 'restamp', true);
+      update "postgres_cache"."entries" as e
+      set as_of = pg_current_snapshot()
+      where e.key = any (p_keys) and e.written_by = pg_current_xact_id() and e.origin = 's' and "postgres_cache"."is_voided"('k' || e.key, e.as_of);
+      p_lock_timeout := set_config('postgres_cache.act', 'write', true);
+    end if;
+  end if;
+
   if v_count = cardinality(p_keys) then
     return pg_current_xact_id()::text;
   end if;
@@ -1715,7 +1738,8 @@ create view postgres_cache.settled_state as
     trim_rounds_left,
     swept_at
    FROM postgres_cache.state s
-  WHERE ((server_started_at = pg_postmaster_start_time()) AND (path = pg_relation_filepath('postgres_cache.state'::regclass)));
+  WHERE ((server_started_at = pg_postmaster_start_time()) AND (path = pg_relation_filepath('postgres_cache.state'::regclass)) AND (('unlogged'::text = 'unlogged'::text) OR (EXISTS ( SELECT
+           FROM postgres_cache.crash_sign))));
 
 create view postgres_cache.valid_entries as
  SELECT written_by,

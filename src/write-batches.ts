@@ -4,6 +4,7 @@
 import type { CacheError } from './core/errors.ts'
 import type { Version } from './core/entry.ts'
 import type { Gate } from './gate.ts'
+import { Failure } from './memory/batch-slot.ts'
 import type { Replies } from './memory/batcher.ts'
 import {
   isAmbiguous,
@@ -120,8 +121,14 @@ export class WriteBatches {
     const free = new Set(await gate.pass('write', () => store.freeKeys(operations.map(({ key }) => key))))
     const unlocked = operations.filter(({ key }) => free.has(key))
     const sent = unlocked.length > 0 ? this.#attempt(unlocked, BATCH_LOCK_TIMEOUT_MS) : Promise.resolve([])
-    const written = await sent.catch(() => unlocked.map((operation) => this.#sendApart(operation)))
-    const byKey = new Map(unlocked.map(({ key }, i) => [key, written[i] as Written | Promise<Written>]))
+    const written = await sent.catch((error: unknown) => {
+      // It may yet be done, after a later write of the same key.
+      if (isAmbiguous(error)) return unlocked.map(() => new Failure(error))
+      return unlocked.map((operation) => this.#sendApart(operation))
+    })
+    const byKey = new Map(
+      unlocked.map(({ key }, i) => [key, written[i] as Written | Failure | Promise<Written>]),
+    )
     return operations.map((operation) => byKey.get(operation.key) ?? this.#sendApart(operation))
   }
 

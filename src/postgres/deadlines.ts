@@ -2,7 +2,8 @@
 // of them end in time.
 
 export class Deadline {
-  readonly at: number
+  at: number
+  isExtended = false
   readonly expire: () => void
   previous: Deadline | undefined = undefined
   next: Deadline | undefined = undefined
@@ -13,12 +14,17 @@ export class Deadline {
   }
 }
 
+// A timer that is later than this means that the event loop stood still. Answers may be there by then, and timers come before sockets in a turn: what is
+// due has as long again, once.
+const STALL_MS = 20
+
 export class Deadlines {
   readonly ms: number
   // In the order in which they expire. A list, and what leaves it keeps nobody: src/memory/churning-map.ts says why no Set.
   #first: Deadline | undefined
   #last: Deadline | undefined
   #timer: NodeJS.Timeout | undefined
+  #dueAt = 0
 
   constructor(ms: number) {
     this.ms = ms
@@ -55,8 +61,13 @@ export class Deadlines {
 
   #check(): void {
     const now = performance.now()
+    const lateMs = now - this.#dueAt
     this.#timer = undefined
     for (let first = this.#first; first !== undefined; first = this.#first) {
+      if (lateMs > STALL_MS && first.at <= now && !first.isExtended) {
+        first.isExtended = true
+        first.at = now + lateMs
+      }
       if (first.at > now) return this.#watch(first.at - now)
       this.end(first)
       first.expire()
@@ -65,6 +76,7 @@ export class Deadlines {
 
   // What is waited for keeps the process alive, not the timer, which outlives it.
   #watch(ms: number): void {
+    this.#dueAt = performance.now() + ms
     this.#timer = setTimeout(() => this.#check(), Math.ceil(ms))
     this.#timer.unref()
   }

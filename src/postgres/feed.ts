@@ -17,8 +17,9 @@ export interface FeedReply {
   readonly databaseNow: number
 }
 
-// Beyond this a flush is cheaper for everyone than judging entry by entry.
+// Beyond these a flush is cheaper for everyone than judging entry by entry. One change names up to 10,000 keys.
 const MAX_CHANGES = 10_000
+const MAX_NAMED = 65_536
 
 export class Feed {
   readonly #driver: Driver
@@ -30,12 +31,14 @@ export class Feed {
   }
 
   async read(cursor: string | null): Promise<FeedReply> {
-    const [header, ...rows] = await this.#driver.query(this.#sql.sync, [cursor, MAX_CHANGES])
+    const [header, ...rows] = await this.#driver.query(this.#sql.sync, [cursor, MAX_CHANGES, MAX_NAMED])
+    const changes = rows.map(toChange)
+    const named = changes.reduce((sum, { keys, tags }) => sum + keys.length + tags.length, 0)
     return {
       world: header?.[1] ?? null,
       cursor: header?.[0] ?? '',
-      complete: header?.[3] === 'true' && rows.length < MAX_CHANGES,
-      changes: rows.map(toChange),
+      complete: header?.[3] === 'true' && rows.length < MAX_CHANGES && named < MAX_NAMED,
+      changes,
       databaseNow: Number(header?.[2]),
     }
   }

@@ -61,12 +61,19 @@ create {{persistence}} table {{state}} (
   swept_at timestamptz not null
 ) with (fillfactor = 50);
 
--- The state where it may be believed. Nobody has looked yet after a restart, on a standby that was promoted, in a restored dump, in a copied
+-- One row, until a crash empties it. When one server process is killed, all the others are, and a crash it is, but the server has not been started
+-- anew: nothing else would tell where the state is logged.
+create unlogged table {{crash_sign}} (
+  singleton boolean primary key default true check (singleton)
+);
+
+-- The state where it may be believed. Nobody has looked yet after a restart or a crash, on a standby that was promoted, in a restored dump, in a copied
 -- database: no entry is valid there, no snapshot a token, and no write is done, until settle_world() has.
 create view {{settled_state}} as
 select s.*
 from {{state}} as s
-where s.server_started_at = pg_postmaster_start_time() and s.path = pg_relation_filepath('{{state}}'::regclass);
+where s.server_started_at = pg_postmaster_start_time() and s.path = pg_relation_filepath('{{state}}'::regclass)
+  and ({{literal:durability}} = 'unlogged' or exists (select from {{crash_sign}}));
 
 -- Orders steps inside one transaction and nothing else, so that gaps and session caches do not matter; an own set or fill is the only step of its
 -- transaction, and has 0. The cache keeps most other statements free of the WAL record that a sequence costs every 32 values.
@@ -119,6 +126,8 @@ create {{persistence}} table {{invalidations}} (
   seq bigint not null default nextval('{{seq}}'),
   target text collate "C" not null
 );
+-- Tables without a key, for publications of all tables: whoever deletes from one that has no replica identity is refused.
+alter table {{invalidations}} replica identity full;
 create index {{name:invalidations_target_txid_idx}} on {{invalidations}} (target, txid);
 
 -- Few rows: every read scans them with starts_with. prefix is 'k' || prefix of keys or 't' || prefix of tags.
@@ -127,6 +136,7 @@ create {{persistence}} table {{prefix_invalidations}} (
   seq bigint not null default nextval('{{seq}}'),
   prefix text collate "C" not null
 );
+alter table {{prefix_invalidations}} replica identity full;
 
 -- The transactions that appended to one of the two, each once, for one look at the newest. The unique index lets a transaction leave its row without
 -- reading the table, which above READ COMMITTED could fail it, and keeps one that appends for hours from growing what others step over.
@@ -142,6 +152,7 @@ create {{persistence}} table {{feed}} (
   key_prefixes text[] collate "C",
   tag_prefixes text[] collate "C"
 ) with (autovacuum_analyze_threshold = 2147483647);
+alter table {{feed}} replica identity full;
 create index {{name:feed_txid_idx}} on {{feed}} (txid);
 
 -- Who loads what, where session locks cannot be used.
@@ -495,8 +506,8 @@ $$;
 
 -- Returns the world, seeding a new one where there is none or where the stored one began elsewhere: after a crash that emptied unlogged tables,
 -- a promotion, a restored dump (which brings unlogged rows along, with transaction ids that mean nothing here) or a copied database. After a mere
--- restart the rows stay, in a new world all the same: a crash takes back the ids of transactions whose end was not on disk and gives them out again,
--- so that no cursor or token from before it may count.
+-- restart, and a crash that logged tables have survived, the rows stay, in a new world all the same: a crash takes back the ids of transactions whose end
+-- was not on disk and gives them out again, so that no cursor or token from before it may count.
 -- Null in recovery, and while a prepared transaction of this database is pending, because its invalidations would be lost.
 create function {{settle_world}}() returns text
 language plpgsql security definer
@@ -524,6 +535,7 @@ begin
     = (v_place.system_identifier, v_place.database_oid, v_place.entries_oid, v_place.timeline)
   returning s.world into v_world;
   if found then
+    insert into {{crash_sign}} default values on conflict do nothing;
     return v_world::text;
   end if;
 
@@ -562,6 +574,7 @@ begin
   exception when unique_violation then
     raise;
   end;
+  insert into {{crash_sign}} default values on conflict do nothing;
   perform {{act}}('');
   return v_world::text;
 end
@@ -710,6 +723,19 @@ begin
     or pg_visible_in_snapshot(e.written_by, excluded.as_of)
     or e.origin = 'f' and pg_snapshot_xmax(e.as_of) < pg_snapshot_xmax(excluded.as_of);
   get diagnostics v_count = row_count;
+
+  -- A set is as of the moment from which it holds its row. Whoever held that before, and removed it, has left an invalidation that v_as_of cannot see and
+  -- that does not mean this set. Where no transaction has ended meanwhile there is none; the next look is as cheap as the newest of those that appended one.
+  -- Nested, because what holds a sub-select is run like a statement, whatever stands before it.
+  if pg_current_snapshot()::text <> v_as_of::text then
+    if exists (select from {{invalidators}} as i where i.txid >= pg_snapshot_xmin(v_as_of)) then
+      p_lock_timeout := set_config('postgres_cache.act', 'restamp', true);
+      update {{entries}} as e
+      set as_of = pg_current_snapshot()
+      where e.key = any (p_keys) and e.written_by = pg_current_xact_id() and e.origin = 's' and {{is_voided}}('k' || e.key, e.as_of);
+      p_lock_timeout := set_config('postgres_cache.act', 'write', true);
+    end if;
+  end if;
 
   if v_count = cardinality(p_keys) then
     return pg_current_xact_id()::text;
@@ -1337,8 +1363,11 @@ as $$
   select e.value from {{live_entries}} as e where e.key = $1
 $$;
 
--- ttl null: no expiry. False: the key was invalidated instead, because another transaction was writing it.
-create function {{set}}(key text, value json, ttl interval default '5 minutes', tags text[] default null) returns boolean
+-- ttl null: no expiry. False: the key was invalidated instead, because another transaction was writing it. as_of is what the value was read in, at the
+-- latest the statement that calls this: leave it, and what commits while that runs is not overwritten with what it read before.
+create function {{set}}(
+  key text, value json, ttl interval default '5 minutes', tags text[] default null, as_of pg_snapshot default pg_current_snapshot()
+) returns boolean
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
@@ -1353,7 +1382,7 @@ begin
   end if;
   return (
     select s.stored
-    from {{set_in_transaction}}(pg_current_snapshot(), key, value::text, null, null, nullif(array_remove(tags, null), '{}'), v_ms, v_ms) as s
+    from {{set_in_transaction}}(as_of, key, value::text, null, null, nullif(array_remove(tags, null), '{}'), v_ms, v_ms) as s
   );
 end
 $$;

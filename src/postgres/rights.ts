@@ -23,6 +23,8 @@ export const RIGHTS: Readonly<Record<string, readonly Right[]>> = {
   // The sweep moves its fences.
   state: ['select', 'update'],
   meta: ['select'],
+  // Asked by a view alone, which runs as the owner.
+  crash_sign: [],
   migrations: ['select'],
   settled_state: ['select'],
   fenced_entries: ['select'],

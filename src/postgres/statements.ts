@@ -72,7 +72,7 @@ export function createStatements({ object }: Names): Statements {
         entryColumns(`case when e.is_undisputed then e.written_by::text else '' end`),
       ),
     ),
-    // First the header, then the feed rows that the cursor $1 does not see. A gap: the floor does not lie behind the cursor, or the cursor lies ahead
+    // First the header, then the feed rows that the cursor $1 does not see, $2 of them at most, and none after those that name $3 keys and tags. A gap: the floor does not lie behind the cursor, or the cursor lies ahead
     // of a server that was set back to an older state.
     // Order, sub-selects and OFFSET 0 keep it on the index: a feed that nobody has analysed yet would be read whole, several times a second.
     sync: named(
@@ -85,12 +85,17 @@ from pg_current_snapshot() as now (snapshot) left join ${object('settled_state')
 union all
 (select f.txid::text, pg_catalog.array_to_json(f.keys)::text, pg_catalog.array_to_json(f.tags)::text,
   pg_catalog.array_to_json(f.key_prefixes)::text, pg_catalog.array_to_json(f.tag_prefixes)::text
-from ${object('feed')} as f where f.txid >= (select pg_snapshot_xmax($1::pg_snapshot)) order by f.txid limit (select $2::bigint))
-union all
-(select f.txid::text, pg_catalog.array_to_json(f.keys)::text, pg_catalog.array_to_json(f.tags)::text,
-  pg_catalog.array_to_json(f.key_prefixes)::text, pg_catalog.array_to_json(f.tag_prefixes)::text
-from pg_snapshot_xip($1::pg_snapshot) as unseen (txid)
-cross join lateral (select * from ${object('feed')} as f where f.txid = unseen.txid offset 0) as f limit $2)`,
+from (
+  select f.*, sum(coalesce(cardinality(f.keys), 0) + coalesce(cardinality(f.tags), 0)) over (rows between unbounded preceding and 1 preceding) as named_before
+  from (
+    (select f.* from ${object('feed')} as f where f.txid >= (select pg_snapshot_xmax($1::pg_snapshot)) order by f.txid limit (select $2::bigint))
+    union all
+    (select f.* from pg_snapshot_xip($1::pg_snapshot) as unseen (txid)
+    cross join lateral (select * from ${object('feed')} as f where f.txid = unseen.txid offset 0) as f limit $2)
+  ) as f
+) as f
+where coalesce(f.named_before, 0) < $3
+limit $2)`,
     ),
     world: named('world', `select s.world::text from ${object('settled_state')} as s`),
     settleWorld: named('settle_world', `select ${object('settle_world')}()`),

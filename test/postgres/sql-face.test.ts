@@ -1,3 +1,4 @@
+import { Client } from 'pg'
 import { afterAll, beforeEach, describe, expect, it } from 'vitest'
 import { PostgresCache } from '../../src/index.ts'
 import { createDatabase } from '../database.ts'
@@ -31,6 +32,26 @@ describe('the functions for SQL', () => {
     expect((await cache.getEntry('a'))?.tags).toEqual(['t'])
     await value(`@set('for ever', 'null', null)`)
     expect(await cache.getEntry('for ever')).toMatchObject({ value: null, ttl: null, expiresAt: null })
+  })
+
+  it('set nothing over what has changed while their own statement read it', async () => {
+    const caller = new Client({ connectionString: database.url })
+    await caller.connect()
+    await database.query('select pg_advisory_lock(1)')
+    // What it reads before it waits for the lock is all that it knows.
+    const setting = caller.query(
+      `select postgres_cache.set('read slowly', '"old"') from (select pg_advisory_xact_lock(1) offset 0) as read`,
+    )
+    await expect
+      .poll(() =>
+        database.query(`select from pg_locks where locktype = 'advisory' and objid = 1 and not granted`),
+      )
+      .toHaveLength(1)
+    await cache.invalidate('read slowly')
+    await database.query('select pg_advisory_unlock(1)')
+    await setting
+    await caller.end()
+    expect(await cache.get('read slowly', { fresh: true })).toBeUndefined()
   })
 
   it.each([

@@ -268,6 +268,23 @@ describe('the feed owns up to a gap', () => {
     expect(await follower.hear()).toEqual([])
   })
 
+  it('when few changes name more keys than a local cache has room for, of which it sends no more than it must', async () => {
+    const follower = await Follower.begin(pooled)
+    const append = (rows: number): Promise<unknown> =>
+      database.query(
+        `insert into postgres_cache.feed (keys)
+         select (select array_agg('key ' || i) from generate_series(1, 10000) as i) from generate_series(1, $1)`,
+        [rows],
+      )
+    await append(6)
+    expect(await follower.hear()).toHaveLength(60_000)
+    await append(100)
+    const { complete, changes } = await follower.read()
+    expect(complete).toBe(false)
+    expect(changes).toHaveLength(7)
+    expect(await follower.hear()).toEqual([])
+  })
+
   it('when the cursor comes from a future that a restored server has forgotten', async () => {
     const [ahead] = await database.query<{ snapshot: string }>(
       `select format('%s:%s:', xmax, xmax) as snapshot

@@ -53,3 +53,16 @@ it('leave no timer behind', () => {
   vi.advanceTimersByTime(MS)
   expect(expire).toHaveBeenCalledOnce()
 })
+
+it('the time in which the event loop stood still does not count', async () => {
+  vi.useRealTimers()
+  const deadlines = new Deadlines(100)
+  const expire = vi.fn<() => void>()
+  deadlines.begin(expire)
+  const end = performance.now() + 400
+  while (performance.now() < end);
+  // What was heard meanwhile is read in these turns.
+  for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve))
+  expect(expire).not.toHaveBeenCalled()
+  await expect.poll(() => expire.mock.calls.length).toBe(1)
+})
