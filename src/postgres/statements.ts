@@ -86,7 +86,7 @@ union all
 (select f.txid::text, pg_catalog.array_to_json(f.keys)::text, pg_catalog.array_to_json(f.tags)::text,
   pg_catalog.array_to_json(f.key_prefixes)::text, pg_catalog.array_to_json(f.tag_prefixes)::text
 from (
-  select f.*, sum(coalesce(cardinality(f.keys), 0) + coalesce(cardinality(f.tags), 0)) over (rows between unbounded preceding and 1 preceding) as named_before
+  select f.*, pg_catalog.sum(coalesce(pg_catalog.cardinality(f.keys), 0) + coalesce(pg_catalog.cardinality(f.tags), 0)) over (rows between unbounded preceding and 1 preceding) as named_before
   from (
     (select f.* from ${object('feed')} as f where f.txid >= (select pg_snapshot_xmax($1::pg_snapshot)) order by f.txid limit (select $2::bigint))
     union all
