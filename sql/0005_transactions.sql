@@ -8,9 +8,12 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 set lock_timeout = 0 -- what is waited for here is a new page of the table, and no failure is worth that
 as $$
+declare
+  -- No entry has a key or tag beyond 1,024 bytes in UTF-8, which other encodings at most double; and the index of the table takes none much longer.
+  v_max_bytes constant integer := 1 + case getdatabaseencoding() when 'UTF8' then 1024 else 2048 end;
 begin
   if cardinality(p_targets) > 0 then
-    insert into {{invalidations}} (target) select t from unnest(p_targets) as t;
+    insert into {{invalidations}} (target) select t from unnest(p_targets) as t where octet_length(t) <= v_max_bytes;
   end if;
   if cardinality(p_prefixes) > 0 then
     insert into {{prefix_invalidations}} (prefix) select p from unnest(p_prefixes) as p;

@@ -169,9 +169,12 @@ CREATE OR REPLACE FUNCTION postgres_cache.append_invalidations(p_targets text[],
  SET search_path TO 'pg_catalog', 'pg_temp'
  SET lock_timeout TO '0'
 AS $function$
+declare
+  -- No entry has a key or tag beyond 1,024 bytes in UTF-8, which other encodings at most double; and the index of the table takes none much longer.
+  v_max_bytes constant integer := 1 + case getdatabaseencoding() when 'UTF8' then 1024 else 2048 end;
 begin
   if cardinality(p_targets) > 0 then
-    insert into "postgres_cache"."invalidations" (target) select t from unnest(p_targets) as t;
+    insert into "postgres_cache"."invalidations" (target) select t from unnest(p_targets) as t where octet_length(t) <= v_max_bytes;
   end if;
   if cardinality(p_prefixes) > 0 then
     insert into "postgres_cache"."prefix_invalidations" (prefix) select p from unnest(p_prefixes) as p;

@@ -84,6 +84,15 @@ describe('the functions for SQL', () => {
     expect(await cache.get('p:1', { fresh: true })).toBeUndefined()
   })
 
+  it('ignore what is longer than any key or tag, and does not fit the index', async () => {
+    await cache.setMany(['a', 'b'].map((key) => ({ key, value: key, tags: [`tag ${key}`] })))
+    const tooLong = `(select string_agg(md5(i::text), '') from generate_series(1, 200) as i)`
+    await value(`@invalidate(${tooLong}, 'a')`)
+    await value(`@invalidate_tags('tag b', ${tooLong})`)
+    await value(`@append_invalidations(array['k' || ${tooLong}], null)`)
+    expect(await cache.getMany(['a', 'b'], { fresh: true })).toEqual([undefined, undefined])
+  })
+
   it('take effect when the transaction commits', async () => {
     await cache.set('a', 1)
     await database.query(`begin; select postgres_cache.invalidate('a')`)

@@ -140,6 +140,27 @@ describe('a watched table', () => {
     })
   })
 
+  it('takes rows whose key is longer than any entry can have, and invalidates the others', async () => {
+    await runAs(connectionString, 'create table notes (id integer, title text)')
+    await cache.watch('notes', { keys: ['note:{title}'], tags: ['titled:{title}', 'id:{id}'] })
+    const longest = 'x'.repeat(1024 - 'note:'.length)
+    const keys = ['note:short', `note:${longest}`]
+    await cache.setMany(keys.map((key) => [key, 1]))
+    await database.query('truncate postgres_cache.invalidations')
+    // Digests do not compress: what is too long for the index stays too long.
+    const tooLong = `(select string_agg(md5(i::text), '') from generate_series(1, 200) as i)`
+    await database.query(
+      `insert into notes values (1, ${tooLong}), (2, 'short'), (3, '${longest}'), (4, '${longest}y')`,
+    )
+    expect(await cache.getMany(keys, { fresh: true })).toEqual([undefined, undefined])
+    const appended = await database.query<{ target: string }>(
+      'select target from postgres_cache.invalidations',
+    )
+    expect(appended.map(({ target }) => target).toSorted()).toEqual(
+      [`knote:${longest}`, 'knote:short', 'tid:1', 'tid:2', 'tid:3', 'tid:4', 'ttitled:short'].toSorted(),
+    )
+  })
+
   it('whose column is renamed invalidates too much rather than failing its writers', async () => {
     await runAs(connectionString, 'create table renamed (id integer)')
     await cache.watch('renamed', { keys: ['r:{id}'] })
