@@ -299,7 +299,7 @@ declare
   v_type record;
 begin
   for i in 2 .. cardinality(v_parts) by 2 loop
-    select t.oid, t.typtype into v_type
+    select t.oid, t.typtype, a.attgenerated into v_type
     from pg_attribute as a
     join pg_type as t on t.oid = a.atttypid
     where a.attrelid = p_table and a.attname = v_parts[i] and a.attnum > 0 and not a.attisdropped;
@@ -312,6 +312,10 @@ begin
     ) then
       raise exception 'postgres-cache: column % of pattern % has type %: only integers, text, varchar, uuid, boolean and enums print alike in every session',
         quote_ident(v_parts[i]), p_pattern, v_type.oid::regtype using errcode = 'datatype_mismatch';
+    end if;
+    if v_type.attgenerated = 'v' then
+      raise exception 'postgres-cache: column % of pattern % is a virtual generated column, which triggers cannot read: name the columns it is made of, or make it STORED',
+        quote_ident(v_parts[i]), p_pattern using errcode = 'wrong_object_type';
     end if;
   end loop;
 end
@@ -1452,7 +1456,7 @@ begin
                 ) then 'b'
               end
             from pg_attribute as a join pg_type as t on t.oid = a.atttypid
-            where a.attrelid = tg_relid and a.attname = v_parts[j] and a.attnum > 0
+            where a.attrelid = tg_relid and a.attname = v_parts[j] and a.attnum > 0 and a.attgenerated <> 'v'
           );
           v_expression := v_expression || ' || ' || case v_type
             when 'e' then format('case when r.%1$I is not null then format(''%%s'', r.%1$I) end', v_parts[j])
@@ -1462,8 +1466,9 @@ begin
       end loop;
       v_found := null;
       if v_expression is not null then
+        -- Under a column's own collation different keys may be equal, or two columns disagree which one it is.
         execute format(
-          'select array_agg(d.t) from (select distinct %s as t from (%s) as r limit %s) as d where d.t is not null',
+          'select array_agg(d.t) from (select distinct (%s) collate "C" as t from (%s) as r limit %s) as d where d.t is not null',
           v_expression, v_source, v_max_targets + 2
         ) into v_found;
       else

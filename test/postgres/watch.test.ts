@@ -1,5 +1,6 @@
 import { Client } from 'pg'
 import { afterAll, beforeEach, describe, expect, it } from 'vitest'
+import { majorFromEnvironment } from '../../scripts/database-url.ts'
 import { PostgresCache } from '../../src/index.ts'
 import { readStoreStatus } from '../../src/schema.ts'
 import { createDatabase } from '../database.ts'
@@ -140,6 +141,26 @@ describe('a watched table', () => {
     })
   })
 
+  it('tells keys apart that are equal under a collation, and names two columns of different collations', async () => {
+    await runAs(
+      connectionString,
+      `
+      create collation caseless (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+      create table people (nick text collate caseless, city text collate "C")`,
+    )
+    const keys = ['nick:Bob', 'nick:bob', 'at:Bob:Rome', 'at:bob:Rome', 'nick:Eve']
+    await cache.watch('people', { keys: ['nick:{nick}', 'at:{nick}:{city}'] })
+    await cache.setMany(keys.map((key) => [key, 1]))
+    await database.query(`insert into people values ('Bob', 'Rome'), ('bob', 'Rome')`)
+    expect(await cache.getMany(keys, { fresh: true })).toEqual([
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+      1,
+    ])
+  })
+
   it('takes rows whose key is longer than any entry can have, and invalidates the others', async () => {
     await runAs(connectionString, 'create table notes (id integer, title text)')
     await cache.watch('notes', { keys: ['note:{title}'], tags: ['titled:{title}', 'id:{id}'] })
@@ -243,6 +264,33 @@ describe('watch', () => {
       code: 'invalid-option',
     })
     await expect(cache.watch('users', {})).rejects.toMatchObject({ code: 'invalid-option' })
+  })
+
+  it('refuses a virtual generated column, which no trigger can read', async ({ skip }) => {
+    if (majorFromEnvironment() < 18) skip('before PostgreSQL 18 there are none')
+    await runAs(
+      connectionString,
+      `create table computed (
+        id integer, twice integer generated always as (id * 2) virtual, thrice integer generated always as (id * 3) stored
+      )`,
+    )
+    await expect(cache.watch('computed', { keys: ['c:{twice}'] })).rejects.toMatchObject({
+      code: 'invalid-option',
+      message: expect.stringMatching(/twice .*virtual generated column.*make it STORED/),
+    })
+    await cache.watch('computed', { keys: ['c:{thrice}'] })
+    await cache.set('c:9', 1)
+    await runAs(connectionString, 'insert into computed values (3)')
+    expect(await cache.get('c:9', { fresh: true })).toBeUndefined()
+    // Made so since: too much is invalidated, and no writer fails.
+    await runAs(
+      connectionString,
+      `alter table computed drop column thrice;
+       alter table computed add column thrice integer generated always as (id * 3) virtual`,
+    )
+    await cache.set('c:9', 1)
+    await runAs(connectionString, 'insert into computed values (4)')
+    expect(await cache.get('c:9', { fresh: true })).toBeUndefined()
   })
 
   it('says what right it needs', async () => {
