@@ -764,6 +764,24 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION postgres_cache.is_watched(p_relation regclass, p_arguments text[])
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select count(*) = 4
+  from pg_trigger as t
+  where t.tgrelid = p_relation
+    and t.tgfoid = '"postgres_cache"."watched"'::regproc
+    and t.tgenabled in ('O', 'A')
+    -- Encoded once, and not decoded for each of the triggers of a thousand partitions.
+    and t.tgargs = (
+      select string_agg(convert_to(a.argument, getdatabaseencoding()) || decode('00', 'hex'), '' order by a.place)
+      from unnest(p_arguments) with ordinality as a (argument, place)
+    )
+$function$;
+
 CREATE OR REPLACE FUNCTION postgres_cache.parse_pattern(p_pattern text)
  RETURNS text[]
  LANGUAGE plpgsql
@@ -970,6 +988,62 @@ begin
     and pg_snapshot_xmax(e.as_of) <= pg_snapshot_xmax(v_trim_fence);
   get diagnostics v_told = row_count;
   return v_count + v_told;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION postgres_cache.replace_triggers(p_table regclass, p_arguments text[])
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET lock_timeout TO '100ms'
+AS $function$
+declare
+  v_patience constant interval := '1 second'; -- below the queryTimeout of the library
+  v_began constant timestamptz := clock_timestamp();
+  v_name constant text := 'postgres_cache_' || left(md5('postgres_cache.'), 8) || '_';
+  v_call constant text := format(
+    'execute function %s(%s)', '"postgres_cache"."watched"', (select string_agg(format('%L', a), ', ') from unnest(p_arguments) as a)
+  );
+  v_relation regclass;
+  v_trigger name;
+  v_found boolean;
+begin
+  loop
+    if p_arguments is not null
+      and not exists (select from "postgres_cache"."watched_relations"(p_table) as r where not "postgres_cache"."is_watched"(r, p_arguments)) then
+      return false;
+    end if;
+    begin
+      v_found := p_arguments is not null;
+      for v_relation in select r from "postgres_cache"."watched_relations"(p_table) as r loop
+        for v_trigger in
+          select t.tgname from pg_trigger as t where t.tgrelid = v_relation and t.tgfoid = '"postgres_cache"."watched"'::regproc order by 1
+        loop
+          execute format('drop trigger %I on %s', v_trigger, v_relation);
+          v_found := true;
+        end loop;
+        if p_arguments is not null then
+          execute format('create trigger %I after insert on %s referencing new table as added for each statement %s', v_name || 'insert', v_relation, v_call);
+          execute format('create trigger %I after update on %s referencing old table as removed new table as added for each statement %s', v_name || 'update', v_relation, v_call);
+          execute format('create trigger %I after delete on %s referencing old table as removed for each statement %s', v_name || 'delete', v_relation, v_call);
+          execute format('create trigger %I after truncate on %s for each statement %s', v_name || 'truncate', v_relation, v_call);
+        end if;
+      end loop;
+      return v_found;
+    exception
+      when lock_not_available or deadlock_detected then
+        if clock_timestamp() > v_began + v_patience then
+          raise exception 'postgres-cache: % or a table below it is locked by another transaction: call this again when that has ended', p_table
+            using errcode = 'lock_not_available';
+        end if;
+      -- Somebody else has made or dropped them meanwhile.
+      when duplicate_object or undefined_object then
+        if clock_timestamp() > v_began + v_patience then
+          raise;
+        end if;
+    end;
+    perform pg_sleep(0.02 + random() * 0.06);
+  end loop;
 end
 $function$;
 
@@ -1293,24 +1367,10 @@ $function$;
 
 CREATE OR REPLACE FUNCTION postgres_cache.unwatch(p_table regclass)
  RETURNS boolean
- LANGUAGE plpgsql
+ LANGUAGE sql
  SET search_path TO 'pg_catalog', 'pg_temp'
- SET lock_timeout TO '1s'
 AS $function$
-declare
-  v_trigger record;
-  v_found boolean := false;
-begin
-  for v_trigger in
-    select t.tgname, t.tgrelid::regclass as relation
-    from pg_trigger as t
-    where t.tgfoid = '"postgres_cache"."watched"'::regproc and t.tgrelid in (select "postgres_cache"."watched_relations"(p_table))
-  loop
-    execute format('drop trigger %I on %s', v_trigger.tgname, v_trigger.relation);
-    v_found := true;
-  end loop;
-  return v_found;
-end
+  select "postgres_cache"."replace_triggers"(p_table, null)
 $function$;
 
 CREATE OR REPLACE FUNCTION postgres_cache.usage(OUT entries double precision, OUT bytes double precision, OUT stub_bytes double precision, OUT valued double precision, OUT expired double precision, OUT value_bytes double precision)
@@ -1347,7 +1407,6 @@ CREATE OR REPLACE FUNCTION postgres_cache.watch(p_table regclass, p_keys text[] 
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
- SET lock_timeout TO '1s'
 AS $function$
 declare
   v_patterns text[] := array(
@@ -1355,11 +1414,8 @@ declare
     union all
     select 't' || t from unnest(p_tags) as t where t is not null
   );
-  v_name text := 'postgres_cache_' || left(md5('postgres_cache.'), 8) || '_';
   v_given text[];
-  v_function constant text := '"postgres_cache"."watched"';
-  v_arguments text;
-  v_relation regclass;
+  v_other regclass;
 begin
   if cardinality(v_patterns) = 0 then
     raise exception 'postgres-cache: a watch needs at least one pattern of keys or tags' using errcode = 'invalid_parameter_value';
@@ -1369,29 +1425,46 @@ begin
   end if;
   perform "postgres_cache"."check_pattern"(p_table, pattern) from unnest(p_keys || p_tags) as pattern where pattern is not null;
   v_given := (case when p_hints then 'hints' else 'quiet' end)::text || v_patterns;
-  if not exists (
-    select from "postgres_cache"."watched_relations"(p_table) as r
-    where (
-      select count(*) from pg_trigger as t
-      where t.tgrelid = r and t.tgfoid = '"postgres_cache"."watched"'::regproc and "postgres_cache"."trigger_arguments"(t.tgargs) = v_given
-    ) <> 4
-  ) then
-    return;
-  end if;
-  perform "postgres_cache"."unwatch"(p_table);
 
-  select string_agg(format('%L', a), ', ') into v_arguments
-  from unnest(v_given) as a;
-  for v_relation in select r from "postgres_cache"."watched_relations"(p_table) as r loop
-    execute format('create trigger %I after insert on %s referencing new table as added for each statement execute function %s(%s)', v_name || 'insert', v_relation, v_function, v_arguments);
-    execute format('create trigger %I after update on %s referencing old table as removed new table as added for each statement execute function %s(%s)', v_name || 'update', v_relation, v_function, v_arguments);
-    execute format('create trigger %I after delete on %s referencing old table as removed for each statement execute function %s(%s)', v_name || 'delete', v_relation, v_function, v_arguments);
-    execute format('create trigger %I after truncate on %s for each statement execute function %s(%s)', v_name || 'truncate', v_relation, v_function, v_arguments);
-  end loop;
-  perform "postgres_cache"."append_invalidations"(
-    array(select part[1] from unnest(v_patterns) as p, lateral (select "postgres_cache"."parse_pattern"(p) as part) as parsed where cardinality(part) = 1),
-    array(select part[1] from unnest(v_patterns) as p, lateral (select "postgres_cache"."parse_pattern"(p) as part) as parsed where cardinality(part) > 1)
-  );
+  select r into v_other from "postgres_cache"."watched_relations"(p_table) as r join pg_class as c on c.oid = r where c.relkind = 'f' limit 1;
+  if found then
+    raise exception 'postgres-cache: % cannot be watched, because % below it is a foreign table: PostgreSQL collects no changed rows from those, and every statement that writes % would fail; detach it first',
+      p_table, v_other, p_table using errcode = 'wrong_object_type';
+  end if;
+  -- A relation has the triggers of one watch only: those of its parent, if that is watched.
+  with recursive above (relation, depth) as (
+    select i.inhparent, 1 from pg_inherits as i where i.inhrelid = p_table
+    union all
+    select i.inhparent, depth + 1 from above join pg_inherits as i on i.inhrelid = above.relation
+  )
+  select relation::regclass into v_other
+  from above
+  where (select c.relispartition from pg_class as c where c.oid = p_table)
+    or exists (select from pg_trigger as t where t.tgrelid = relation and t.tgfoid = '"postgres_cache"."watched"'::regproc)
+  order by depth desc
+  limit 1;
+  if found then
+    raise exception 'postgres-cache: % is a part of %, and a watch of it alone would miss statements that name the latter: watch %, with these patterns among its own',
+      p_table, v_other, v_other using errcode = 'wrong_object_type';
+  end if;
+  select r into v_other
+  from "postgres_cache"."watched_relations"(p_table) as r
+  join pg_trigger as t on t.tgrelid = r and t.tgfoid = '"postgres_cache"."watched"'::regproc
+  where "postgres_cache"."trigger_arguments"(t.tgargs) <> v_given
+    and r <> p_table
+    and not exists (select from pg_trigger as p where p.tgrelid = p_table and p.tgfoid = t.tgfoid and p.tgargs = t.tgargs)
+  limit 1;
+  if found then
+    raise exception 'postgres-cache: %, which is a part of %, is watched by itself with other patterns: call unwatch(%), and give its patterns to the watch of %',
+      v_other, p_table, quote_literal(v_other), p_table using errcode = 'wrong_object_type';
+  end if;
+
+  if "postgres_cache"."replace_triggers"(p_table, v_given) then
+    perform "postgres_cache"."append_invalidations"(
+      array(select part[1] from unnest(v_patterns) as p, lateral (select "postgres_cache"."parse_pattern"(p) as part) as parsed where cardinality(part) = 1),
+      array(select part[1] from unnest(v_patterns) as p, lateral (select "postgres_cache"."parse_pattern"(p) as part) as parsed where cardinality(part) > 1)
+    );
+  end if;
 end
 $function$;
 
@@ -1498,9 +1571,18 @@ CREATE OR REPLACE FUNCTION postgres_cache.watched_relations(p_table regclass)
  STABLE
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
-  select p_table
-  union
-  select t.relid from pg_partition_tree(p_table) as t join pg_class as c on c.oid = t.relid where c.relkind in ('r', 'p')
+  with recursive tree (relation, depth, path) as (
+    select p_table::oid, 0, array[p_table::oid]
+    union all
+    select i.inhrelid, tree.depth + 1, tree.path || i.inhrelid
+    from tree
+    join pg_inherits as i on i.inhparent = tree.relation
+    join pg_class as c on c.oid = i.inhrelid
+    where not pg_is_other_temp_schema(c.relnamespace) -- rows that nobody else can see
+  )
+  select relation::regclass
+  from (select distinct on (relation) relation, depth, path from tree order by relation, depth, path) as found
+  order by depth, path
 $function$;
 
 CREATE OR REPLACE FUNCTION postgres_cache.watches(OUT table_name text, OUT keys text[], OUT tags text[], OUT hints boolean, OUT unwatched_partitions text[])
@@ -1516,19 +1598,18 @@ AS $function$
     array(
       select r::text
       from "postgres_cache"."watched_relations"(w.relation) as r
-      where not exists (select from pg_trigger as t where t.tgrelid = r and t.tgfoid = '"postgres_cache"."watched"'::regproc)
+      where not "postgres_cache"."is_watched"(r, w.arguments)
       order by 1
     )
   from (
     select t.tgrelid::regclass as relation, "postgres_cache"."trigger_arguments"(t.tgargs) as arguments
     from pg_trigger as t
-    join pg_class as c on c.oid = t.tgrelid
     where t.tgfoid = '"postgres_cache"."watched"'::regproc
       and t.tgname like '%\_truncate'
-      -- A partition shows as its parent.
+      -- A part shows as its parent.
       and not exists (
         select from pg_inherits as i join pg_trigger as p on p.tgrelid = i.inhparent
-        where i.inhrelid = t.tgrelid and p.tgfoid = t.tgfoid and c.relispartition
+        where i.inhrelid = t.tgrelid and p.tgfoid = t.tgfoid and p.tgargs = t.tgargs
       )
   ) as w
   order by 1

@@ -1623,89 +1623,24 @@ begin
 end
 $$;
 
--- The table itself, and its partitions: statement triggers of the parent do not see a statement that names a partition.
+-- The table itself, and what is below it, partitions or children: statement triggers of a parent do not see a statement that names one of those. In the
+-- order in which PostgreSQL locks them for a statement that names the parent, so that whoever locks them all meets no writer half-way.
 create function {{watched_relations}}(p_table regclass) returns setof regclass
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select p_table
-  union
-  select t.relid from pg_partition_tree(p_table) as t join pg_class as c on c.oid = t.relid where c.relkind in ('r', 'p')
-$$;
-
--- Watches a table in place of what was watched before; what is watched like this already stays as it is. Whatever the patterns cover is invalidated
--- once, because changes made before nobody watched may have missed it. Needs ownership of the table or the TRIGGER right on it and on its partitions.
-create function {{watch}}(p_table regclass, p_keys text[] default '{}', p_tags text[] default '{}', p_hints boolean default true) returns void
-language plpgsql
-set search_path = pg_catalog, pg_temp
-set lock_timeout = '1s' -- whoever waits for this lock keeps all writers of the table waiting
-as $$
-declare
-  v_patterns text[] := array(
-    select 'k' || k from unnest(p_keys) as k where k is not null
+  with recursive tree (relation, depth, path) as (
+    select p_table::oid, 0, array[p_table::oid]
     union all
-    select 't' || t from unnest(p_tags) as t where t is not null
-  );
-  v_name text := 'postgres_cache_' || left(md5({{literal:address}}), 8) || '_';
-  v_given text[];
-  v_function constant text := '{{watched}}';
-  v_arguments text;
-  v_relation regclass;
-begin
-  if cardinality(v_patterns) = 0 then
-    raise exception 'postgres-cache: a watch needs at least one pattern of keys or tags' using errcode = 'invalid_parameter_value';
-  end if;
-  if (select c.relkind not in ('r', 'p') from pg_class as c where c.oid = p_table) then
-    raise exception 'postgres-cache: % is not a table', p_table using errcode = 'wrong_object_type';
-  end if;
-  perform {{check_pattern}}(p_table, pattern) from unnest(p_keys || p_tags) as pattern where pattern is not null;
-  v_given := (case when p_hints then 'hints' else 'quiet' end)::text || v_patterns;
-  if not exists (
-    select from {{watched_relations}}(p_table) as r
-    where (
-      select count(*) from pg_trigger as t
-      where t.tgrelid = r and t.tgfoid = '{{watched}}'::regproc and {{trigger_arguments}}(t.tgargs) = v_given
-    ) <> 4
-  ) then
-    return;
-  end if;
-  perform {{unwatch}}(p_table);
-
-  select string_agg(format('%L', a), ', ') into v_arguments
-  from unnest(v_given) as a;
-  for v_relation in select r from {{watched_relations}}(p_table) as r loop
-    execute format('create trigger %I after insert on %s referencing new table as added for each statement execute function %s(%s)', v_name || 'insert', v_relation, v_function, v_arguments);
-    execute format('create trigger %I after update on %s referencing old table as removed new table as added for each statement execute function %s(%s)', v_name || 'update', v_relation, v_function, v_arguments);
-    execute format('create trigger %I after delete on %s referencing old table as removed for each statement execute function %s(%s)', v_name || 'delete', v_relation, v_function, v_arguments);
-    execute format('create trigger %I after truncate on %s for each statement execute function %s(%s)', v_name || 'truncate', v_relation, v_function, v_arguments);
-  end loop;
-  perform {{append_invalidations}}(
-    array(select part[1] from unnest(v_patterns) as p, lateral (select {{parse_pattern}}(p) as part) as parsed where cardinality(part) = 1),
-    array(select part[1] from unnest(v_patterns) as p, lateral (select {{parse_pattern}}(p) as part) as parsed where cardinality(part) > 1)
-  );
-end
-$$;
-
--- False: the table was not watched.
-create function {{unwatch}}(p_table regclass) returns boolean
-language plpgsql
-set search_path = pg_catalog, pg_temp
-set lock_timeout = '1s'
-as $$
-declare
-  v_trigger record;
-  v_found boolean := false;
-begin
-  for v_trigger in
-    select t.tgname, t.tgrelid::regclass as relation
-    from pg_trigger as t
-    where t.tgfoid = '{{watched}}'::regproc and t.tgrelid in (select {{watched_relations}}(p_table))
-  loop
-    execute format('drop trigger %I on %s', v_trigger.tgname, v_trigger.relation);
-    v_found := true;
-  end loop;
-  return v_found;
-end
+    select i.inhrelid, tree.depth + 1, tree.path || i.inhrelid
+    from tree
+    join pg_inherits as i on i.inhparent = tree.relation
+    join pg_class as c on c.oid = i.inhrelid
+    where not pg_is_other_temp_schema(c.relnamespace) -- rows that nobody else can see
+  )
+  select relation::regclass
+  from (select distinct on (relation) relation, depth, path from tree order by relation, depth, path) as found
+  order by depth, path
 $$;
 
 -- Arguments of a trigger are kept as strings that each end in a zero byte.
@@ -1727,7 +1662,157 @@ begin
 end
 $$;
 
--- unwatched_partitions: partitions that were added later, whose own statements nobody hears of until watch() is called again.
+-- Whether the relation has all four triggers with these arguments, and none of them is disabled.
+create function {{is_watched}}(p_relation regclass, p_arguments text[]) returns boolean
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select count(*) = 4
+  from pg_trigger as t
+  where t.tgrelid = p_relation
+    and t.tgfoid = '{{watched}}'::regproc
+    and t.tgenabled in ('O', 'A')
+    -- Encoded once, and not decoded for each of the triggers of a thousand partitions.
+    and t.tgargs = (
+      select string_agg(convert_to(a.argument, getdatabaseencoding()) || decode('00', 'hex'), '' order by a.place)
+      from unnest(p_arguments) with ordinality as a (argument, place)
+    )
+$$;
+
+-- Gives the table and all below it triggers with these arguments, in place of those it has; null: none. False: there was nothing to do. Whoever waits
+-- for such a lock keeps all writers of the table waiting, and a writer could be the victim of a deadlock with it: so it waits for less than
+-- deadlock_timeout, lets everybody pass, and tries again.
+create function {{replace_triggers}}(p_table regclass, p_arguments text[]) returns boolean
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '100ms'
+as $$
+declare
+  v_patience constant interval := '1 second'; -- below the queryTimeout of the library
+  v_began constant timestamptz := clock_timestamp();
+  v_name constant text := 'postgres_cache_' || left(md5({{literal:address}}), 8) || '_';
+  v_call constant text := format(
+    'execute function %s(%s)', '{{watched}}', (select string_agg(format('%L', a), ', ') from unnest(p_arguments) as a)
+  );
+  v_relation regclass;
+  v_trigger name;
+  v_found boolean;
+begin
+  loop
+    if p_arguments is not null
+      and not exists (select from {{watched_relations}}(p_table) as r where not {{is_watched}}(r, p_arguments)) then
+      return false;
+    end if;
+    begin
+      v_found := p_arguments is not null;
+      for v_relation in select r from {{watched_relations}}(p_table) as r loop
+        for v_trigger in
+          select t.tgname from pg_trigger as t where t.tgrelid = v_relation and t.tgfoid = '{{watched}}'::regproc order by 1
+        loop
+          execute format('drop trigger %I on %s', v_trigger, v_relation);
+          v_found := true;
+        end loop;
+        if p_arguments is not null then
+          execute format('create trigger %I after insert on %s referencing new table as added for each statement %s', v_name || 'insert', v_relation, v_call);
+          execute format('create trigger %I after update on %s referencing old table as removed new table as added for each statement %s', v_name || 'update', v_relation, v_call);
+          execute format('create trigger %I after delete on %s referencing old table as removed for each statement %s', v_name || 'delete', v_relation, v_call);
+          execute format('create trigger %I after truncate on %s for each statement %s', v_name || 'truncate', v_relation, v_call);
+        end if;
+      end loop;
+      return v_found;
+    exception
+      when lock_not_available or deadlock_detected then
+        if clock_timestamp() > v_began + v_patience then
+          raise exception 'postgres-cache: % or a table below it is locked by another transaction: call this again when that has ended', p_table
+            using errcode = 'lock_not_available';
+        end if;
+      -- Somebody else has made or dropped them meanwhile.
+      when duplicate_object or undefined_object then
+        if clock_timestamp() > v_began + v_patience then
+          raise;
+        end if;
+    end;
+    perform pg_sleep(0.02 + random() * 0.06);
+  end loop;
+end
+$$;
+
+-- Watches a table in place of what was watched before; what is watched like this already stays as it is. Whatever the patterns cover is invalidated
+-- once, because changes made before nobody watched may have missed it. Needs ownership of the table or the TRIGGER right on it and on what is below it.
+create function {{watch}}(p_table regclass, p_keys text[] default '{}', p_tags text[] default '{}', p_hints boolean default true) returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_patterns text[] := array(
+    select 'k' || k from unnest(p_keys) as k where k is not null
+    union all
+    select 't' || t from unnest(p_tags) as t where t is not null
+  );
+  v_given text[];
+  v_other regclass;
+begin
+  if cardinality(v_patterns) = 0 then
+    raise exception 'postgres-cache: a watch needs at least one pattern of keys or tags' using errcode = 'invalid_parameter_value';
+  end if;
+  if (select c.relkind not in ('r', 'p') from pg_class as c where c.oid = p_table) then
+    raise exception 'postgres-cache: % is not a table', p_table using errcode = 'wrong_object_type';
+  end if;
+  perform {{check_pattern}}(p_table, pattern) from unnest(p_keys || p_tags) as pattern where pattern is not null;
+  v_given := (case when p_hints then 'hints' else 'quiet' end)::text || v_patterns;
+
+  select r into v_other from {{watched_relations}}(p_table) as r join pg_class as c on c.oid = r where c.relkind = 'f' limit 1;
+  if found then
+    raise exception 'postgres-cache: % cannot be watched, because % below it is a foreign table: PostgreSQL collects no changed rows from those, and every statement that writes % would fail; detach it first',
+      p_table, v_other, p_table using errcode = 'wrong_object_type';
+  end if;
+  -- A relation has the triggers of one watch only: those of its parent, if that is watched.
+  with recursive above (relation, depth) as (
+    select i.inhparent, 1 from pg_inherits as i where i.inhrelid = p_table
+    union all
+    select i.inhparent, depth + 1 from above join pg_inherits as i on i.inhrelid = above.relation
+  )
+  select relation::regclass into v_other
+  from above
+  where (select c.relispartition from pg_class as c where c.oid = p_table)
+    or exists (select from pg_trigger as t where t.tgrelid = relation and t.tgfoid = '{{watched}}'::regproc)
+  order by depth desc
+  limit 1;
+  if found then
+    raise exception 'postgres-cache: % is a part of %, and a watch of it alone would miss statements that name the latter: watch %, with these patterns among its own',
+      p_table, v_other, v_other using errcode = 'wrong_object_type';
+  end if;
+  select r into v_other
+  from {{watched_relations}}(p_table) as r
+  join pg_trigger as t on t.tgrelid = r and t.tgfoid = '{{watched}}'::regproc
+  where {{trigger_arguments}}(t.tgargs) <> v_given
+    and r <> p_table
+    and not exists (select from pg_trigger as p where p.tgrelid = p_table and p.tgfoid = t.tgfoid and p.tgargs = t.tgargs)
+  limit 1;
+  if found then
+    raise exception 'postgres-cache: %, which is a part of %, is watched by itself with other patterns: call unwatch(%), and give its patterns to the watch of %',
+      v_other, p_table, quote_literal(v_other), p_table using errcode = 'wrong_object_type';
+  end if;
+
+  if {{replace_triggers}}(p_table, v_given) then
+    perform {{append_invalidations}}(
+      array(select part[1] from unnest(v_patterns) as p, lateral (select {{parse_pattern}}(p) as part) as parsed where cardinality(part) = 1),
+      array(select part[1] from unnest(v_patterns) as p, lateral (select {{parse_pattern}}(p) as part) as parsed where cardinality(part) > 1)
+    );
+  end if;
+end
+$$;
+
+-- False: the table was not watched.
+create function {{unwatch}}(p_table regclass) returns boolean
+language sql
+set search_path = pg_catalog, pg_temp
+as $$
+  select {{replace_triggers}}(p_table, null)
+$$;
+
+-- unwatched_partitions: partitions and children that were added later, and tables whose triggers are disabled, the watched one itself too: nobody hears
+-- of statements that name them until watch() is called again.
 create function {{watches}}(
   out table_name text, out keys text[], out tags text[], out hints boolean, out unwatched_partitions text[]
 ) returns setof record
@@ -1741,19 +1826,18 @@ as $$
     array(
       select r::text
       from {{watched_relations}}(w.relation) as r
-      where not exists (select from pg_trigger as t where t.tgrelid = r and t.tgfoid = '{{watched}}'::regproc)
+      where not {{is_watched}}(r, w.arguments)
       order by 1
     )
   from (
     select t.tgrelid::regclass as relation, {{trigger_arguments}}(t.tgargs) as arguments
     from pg_trigger as t
-    join pg_class as c on c.oid = t.tgrelid
     where t.tgfoid = '{{watched}}'::regproc
       and t.tgname like '%\\_truncate'
-      -- A partition shows as its parent.
+      -- A part shows as its parent.
       and not exists (
         select from pg_inherits as i join pg_trigger as p on p.tgrelid = i.inhparent
-        where i.inhrelid = t.tgrelid and p.tgfoid = t.tgfoid and c.relispartition
+        where i.inhrelid = t.tgrelid and p.tgfoid = t.tgfoid and p.tgargs = t.tgargs
       )
   ) as w
   order by 1

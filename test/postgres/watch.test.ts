@@ -204,6 +204,28 @@ describe('a watched table', () => {
     expect(await cache.get('user:1', { fresh: true })).toBe(2)
   })
 
+  it('is watched again by watch() where its triggers were disabled, which watches() tells until then', async () => {
+    await cache.watch('users', { keys: ['user:{id}'] })
+    const find = async (): Promise<unknown> =>
+      (await cache.watches()).find(({ table }) => table === 'public.users')
+    expect(await find()).toMatchObject({ unwatchedPartitions: [] })
+    await database.query('alter table users disable trigger user')
+    expect(await find()).toMatchObject({ unwatchedPartitions: ['public.users'] })
+    expect(await survivors(() => database.query('insert into users values (1)'))).toEqual(KEYS)
+    // What changed meanwhile has gone unnoticed.
+    expect(await survivors(() => cache.watch('users', { keys: ['user:{id}'] }))).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ])
+    expect(await find()).toMatchObject({ unwatchedPartitions: [] })
+    expect(await survivors(() => database.query('insert into users values (2)'))).toEqual([
+      'user:1',
+      undefined,
+      'user:3',
+    ])
+  })
+
   it('hears of partitions named directly; later ones are listed as unwatched', async () => {
     await runAs(
       connectionString,
