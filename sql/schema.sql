@@ -1058,6 +1058,10 @@ begin
   if key is null or key = '' or value is null then
     raise exception 'postgres-cache: key and value must be given; a JSON null is ''null''::json' using errcode = 'null_value_not_allowed';
   end if;
+  -- Nobody could invalidate it: append_invalidations().
+  if exists (select from unnest(array[key] || tags) as k where octet_length(k) > 1024) then
+    raise exception 'postgres-cache: key and tags have at most 1024 bytes: shorten them, by a digest of their end say' using errcode = 'invalid_parameter_value';
+  end if;
   if v_ms <= 0 then
     raise exception 'postgres-cache: ttl must be positive, or null for no expiry, got %', ttl using errcode = 'invalid_parameter_value';
   end if;

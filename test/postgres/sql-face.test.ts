@@ -58,6 +58,8 @@ describe('the functions for SQL', () => {
     `@set(null, '1')`,
     `@set('a', null)`,
     `@set('', '1')`,
+    `@set(repeat('k', 1025), '1')`,
+    `@set('a', '1', tags => array['t', repeat('t', 1025)])`,
     `@set('a', '1', '0')`,
     `@set('a', '1', '-1 second')`,
   ])('refuse %s', async (call) => {
