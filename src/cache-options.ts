@@ -18,7 +18,7 @@ export interface CacheOptions extends LoadOptions {
    */
   readonly pool?: PoolBounds | PoolLike | undefined
   /**
-   * A direct address of the same server for the one session connection (LISTEN, advisory locks), for when the main
+   * A direct address of the same database for the one session connection (LISTEN, advisory locks), for when the main
    * address goes through a pooler in transaction mode.
    * @default the main address
    */

@@ -12,7 +12,7 @@ import { LeaseLocks } from './postgres/lease-locks.ts'
 import type { LoadLocks } from './postgres/locks.ts'
 import { checkSchema, checkSettings, inspectServer, migrate } from './postgres/migrate.ts'
 import type { Names } from './postgres/names.ts'
-import type { ManagedPool } from './postgres/pool.ts'
+import { checkAddress, type ManagedPool } from './postgres/pool.ts'
 import { Session } from './postgres/session.ts'
 import type { Statements } from './postgres/statements.ts'
 import type { Store } from './postgres/store.ts'
@@ -43,8 +43,8 @@ const PASSING: ReadonlySet<CacheErrorCode> = new Set([
 ])
 
 const DEAF =
-  'notifications do not arrive over this connection, as through a pooler in transaction mode: polling instead. ' +
-  'Set `sessionConnectionString` to a direct address to have them'
+  'notifications do not arrive over this connection, as through a pooler in transaction mode, or from another database: polling instead. ' +
+  'Set `sessionConnectionString` to a direct address of the same database to have them'
 
 const NOTIFY = { name: '', text: 'select pg_notify($1, $2)' }
 
@@ -66,11 +66,14 @@ export class Connection {
     this.#sweeper = new Sweeper(driver, statements, options)
     if (options.notifications === 'poll') return
     checkSessionAddress(options)
+    if (options.sessionConnectionString !== undefined)
+      checkAddress(options.sessionConnectionString, 'sessionConnectionString')
     this.#session = new Session({
       address:
         options.sessionConnectionString === undefined
           ? pool.address
           : { ...pool.address, connectionString: options.sessionConnectionString },
+      hasOwnAddress: options.sessionConnectionString !== undefined,
       channel: options.notifyChannel,
       cacheAddress: names.address,
       timeoutMs: options.queryTimeoutMs,

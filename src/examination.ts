@@ -78,6 +78,7 @@ async function trySession({ driver, names, options, pool }: SchemaAccess): Promi
       sessionConnectionString === undefined
         ? pool.address
         : { ...pool.address, connectionString: sessionConnectionString },
+    hasOwnAddress: sessionConnectionString !== undefined,
     channel: notifyChannel,
     cacheAddress: names.address,
     timeoutMs: queryTimeoutMs,

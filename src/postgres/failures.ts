@@ -52,14 +52,15 @@ const ADVICE: Partial<Record<CacheErrorCode, string>> = {
   'schema-outdated': `the schema lacks a function of this release: ${MIGRATE}`,
   'read-only': 'the server is a standby or refuses writes: connect to the primary',
   locked: 'another transaction holds the row: retry, and keep transactions that write entries short',
-  timeout: 'the statement took longer than `queryTimeout`; a write may have happened all the same',
+  timeout:
+    'the statement took longer than `queryTimeout`, or than the statement_timeout of role, database or address; a write may have happened all the same',
   unavailable: 'the server cannot be reached',
   'invalid-value': 'the sum would be no number: delete the entry, or count under another key',
 }
 
 const NO_CONNECTION =
-  'nothing was sent, because the pool gave no connection: raise its `max`, do not hold all of its connections while you call the cache, or see why the server ' +
-  'accepts none'
+  'nothing was sent, because the pool gave no connection: see whether host and port of the address answer at all, whether all of its connections are held ' +
+  'while you call the cache, and raise its `max`'
 
 /** A statement that got no answer in time. Raised here, because pg would leave the connection with the statement on it. */
 export class StatementTimeout extends Error {

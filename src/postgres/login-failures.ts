@@ -1,7 +1,7 @@
 // What to do about a server that refuses who connects. pg finds out about a missing password by itself, without a SQLSTATE.
 
 const REFUSED =
-  'the server refuses the login: check user and password in `connectionString`, or PGUSER and PGPASSWORD, and pg_hba.conf of the server'
+  'the server refuses the login: check user and password in `connectionString` or `sessionConnectionString`, or PGUSER and PGPASSWORD, and pg_hba.conf of the server'
 
 const CODES: ReadonlySet<unknown> = new Set(['28000', '28P01'])
 

@@ -1,6 +1,7 @@
 // Where connections come from: a pool of our own, or one that the caller gave us and that we never end.
 
 import pg from 'pg'
+import { CacheError } from '../core/errors.ts'
 import type { PoolSource } from '../options.ts'
 import type { DriverPool } from './connections.ts'
 import { PlansOnce } from './plans.ts'
@@ -36,7 +37,10 @@ export function createPool(
     }
   }
   const address: pg.ClientConfig = { ...APPLICATION, keepAlive: true }
-  if (source.connectionString !== undefined) address.connectionString = source.connectionString
+  if (source.connectionString !== undefined) {
+    checkAddress(source.connectionString, 'connectionString')
+    address.connectionString = source.connectionString
+  }
   const pool = new pg.Pool({
     ...address,
     min: source.min,
@@ -70,6 +74,21 @@ export function createPool(
     onIdleError,
     connect: isByDefault ? () => connect().catch(explainDefault) : connect,
     close: () => pool.end(),
+  }
+}
+
+/** Throws `invalid-option` where pg can make nothing of it, which would else look like a server that is away. */
+export function checkAddress(connectionString: string, option: string): void {
+  try {
+    new pg.Client({ connectionString })
+  } catch (error) {
+    // Neither the value nor the error, which shows it whole: it holds a password.
+    const advice =
+      (error as { code?: unknown }).code === 'ERR_INVALID_URL'
+        ? 'percent-encode what is special in user and password, such as `#` as %23, `/` as %2F and `@` as %40, and look at the port'
+        : 'see what it names'
+    const message = `Expected \`${option}\` to be an address that can be read: ${advice} (${(error as Error).message})`
+    throw new CacheError('invalid-option', message, { option })
   }
 }
 

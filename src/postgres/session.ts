@@ -41,6 +41,8 @@ export interface SessionOptions {
   readonly listener: SessionListener
   /** Notifies the channel over another connection. */
   readonly notify: (payload: string) => Promise<unknown>
+  /** Whether the address is another than that of the pool: then it may lead to another database, where nothing of ours is heard. */
+  readonly hasOwnAddress: boolean
 }
 
 // Tells a session from the connections of the pool in pg_stat_activity; a name in the connection string wins.
@@ -117,7 +119,7 @@ export class Session {
 
   async #open(): Promise<void> {
     this.#state = 'connecting'
-    const { address, channel, timeoutMs } = this.#options
+    const { address, hasOwnAddress, channel, timeoutMs } = this.#options
     const client = new pg.Client({
       ...address,
       fallback_application_name: APPLICATION_NAME,
@@ -142,7 +144,7 @@ export class Session {
       ])
       const nonce = this.#listenForNonce(client)
       this.#isPooled = backend?.[0] !== String(client.processID)
-      if (this.#isPooled) await this.#options.notify(nonce.payload)
+      if (this.#isPooled || hasOwnAddress) await this.#options.notify(nonce.payload)
       else await this.#run(client, { text: 'select pg_notify($1, $2)', values: [channel, nonce.payload] })
       const hears = await nonce.arrives()
       const settings = [...SERVER_KEEPALIVES, planOnceUnlessPooled(client.processID)]

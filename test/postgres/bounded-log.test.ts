@@ -79,7 +79,11 @@ describe.each(['force_custom_plan', 'force_generic_plan'])('with %s', (mode) => 
         `insert into postgres_cache.feed (txid, tags) select i::text::xid8, array['old'] from generate_series(1, 50000) as i`,
       )
       if (when === 'after') await query('analyze postgres_cache.feed')
-      const scans = await scansOf(statements.sync.text, 'pg_snapshot, bigint, bigint', 'pg_current_snapshot(), 10000, 65536')
+      const scans = await scansOf(
+        statements.sync.text,
+        'pg_snapshot, bigint, bigint',
+        'pg_current_snapshot(), 10000, 65536',
+      )
       expect(scans.filter((scan) => scan.includes('feed_txid_idx'))).toHaveLength(2)
       expect(scans.filter((scan) => scan.startsWith('->  Seq Scan on feed'))).toEqual([])
     },

@@ -165,7 +165,7 @@ describe('a pool of the caller’s', () => {
       const refusal = {
         code: 'timeout',
         message: expect.stringContaining(
-          'nothing was sent, because the pool gave no connection: raise its `max`',
+          'nothing was sent, because the pool gave no connection: see whether host and port',
         ),
       }
       await expect(cache.set('kept', 2)).rejects.toMatchObject(refusal)
@@ -175,6 +175,21 @@ describe('a pool of the caller’s', () => {
       expect(await cache.get('kept')).toBe(1)
     } finally {
       await pool.end()
+    }
+  })
+})
+
+describe('an address that pg cannot read', () => {
+  it.each([
+    ['postgres://app:secret#1@127.0.0.1/db', 'percent-encode'],
+    ['postgres://app:secret/1@127.0.0.1/db', 'percent-encode'],
+    ['postgres://app@127.0.0.1:99999/db', 'look at the port'],
+    ['postgres://app@127.0.0.1/db?sslrootcert=/missing.crt', '/missing.crt'],
+  ])('is refused at once: %s', (address, advice) => {
+    for (const option of ['connectionString', 'sessionConnectionString']) {
+      expect(() => new PostgresCache({ [option]: address })).toThrow(
+        expect.objectContaining({ code: 'invalid-option', option, message: expect.stringContaining(advice) }),
+      )
     }
   })
 })

@@ -194,6 +194,17 @@ describe('over a connection that swallows notifications', async () => {
     expect(await evicted).toEqual({ key: 'heard', reason: 'changed' })
   })
 
+  it('a session address of another database is found out', async () => {
+    const elsewhere = await createDatabase({ isInstalled: false })
+    await using cache = new PostgresCache({
+      connectionString: database.url,
+      sessionConnectionString: elsewhere.url,
+    })
+    const degraded = nextEvent(cache, 'degraded')
+    await cache.connect()
+    expect((await degraded).reason).toContain('from another database')
+  })
+
   it('changes by others are heard of within maxStaleness, and loads are still shared', async () => {
     await using one = new PostgresCache({ connectionString, maxStaleness: 300 })
     await using two = new PostgresCache({ connectionString, maxStaleness: 300 })

@@ -43,6 +43,7 @@ describe('a connection', () => {
   it('of a session plans its statements once', async () => {
     const session = new Session({
       address: { connectionString: database.url },
+      hasOwnAddress: false,
       channel: 'plans',
       cacheAddress: 'plans.',
       timeoutMs: TIMEOUT_MS,

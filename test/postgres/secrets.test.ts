@@ -204,6 +204,8 @@ describe('no value, password or key of somebody else is told', () => {
       { connectionString: `postgres://app:${PASSWORD}@127.0.0.1:1/%E0%A4%A` },
       { connectionString: `postgres://app:${PASSWORD}@127.0.0.1/a`, pool: { max: 1, password: PASSWORD } },
       { sessionConnectionString: { url } },
+      { connectionString: `postgres://app:#${PASSWORD}@127.0.0.1/a` },
+      { sessionConnectionString: `postgres://app:${PASSWORD}/@127.0.0.1/a` },
       { codec: { id: 'none', key: ENCRYPTION_KEY } },
     ]
     for (const options of wrong) {
