@@ -278,6 +278,9 @@ export interface Watch {
   readonly keys: readonly string[]
   readonly tags: readonly string[]
   readonly hints: boolean
-  /** Added since: statements that name them go unnoticed until watch() is called again. */
+  /**
+   * Partitions and inheriting tables that were added since, and where triggers are disabled: statements that name them go unnoticed until watch() is called
+   * again. The table itself is among them where its own triggers are disabled.
+   */
   readonly unwatchedPartitions: readonly string[]
 }

@@ -11,7 +11,7 @@ export interface LoadContext<Previous = unknown> {
   readonly signal: AbortSignal
   /** The value that is about to be replaced, where there is one: a stale one, or any with `force`. */
   readonly previous: Previous | undefined
-  /** Changes what is kept beside the value: for a ttl or tags that only the loaded data tells. */
+  /** Changes what is kept beside the value: for a ttl or tags that only the loaded data tells. They replace those of the call. */
   readonly set: (options: EntryOptions) => void
   /** Returns `value` unchanged; if the loader returns it, the callers get it and nothing is stored. */
   readonly skip: <V>(value: V) => V

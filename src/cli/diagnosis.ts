@@ -256,7 +256,7 @@ function judgeWatches({ watches }: StoreStatus): Judged {
   const partial = watches.filter(({ unwatchedPartitions }) => unwatchedPartitions.length > 0)
   if (partial.length === 0) return good(formatMany(watches.length, 'table'))
   return warning(
-    `partitions without a watch: ${partial.flatMap(({ unwatchedPartitions }) => unwatchedPartitions).join(', ')}`,
+    `tables without a working watch: ${partial.flatMap(({ unwatchedPartitions }) => unwatchedPartitions).join(', ')}`,
     'call watch() again: statements that name them go unnoticed',
   )
 }
