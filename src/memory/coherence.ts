@@ -221,8 +221,8 @@ export class Coherence {
   }
 
   /** A caller's transaction has touched these, and nobody knows yet when it ends. */
-  bypass(targets: Targets): void {
-    this.#bypass.add(targets)
+  bypass(txid: string, targets: Targets): void {
+    this.#bypass.add(txid, targets)
     for (const key of targets.keys) {
       this.#entries.evict(key, 'changed')
       this.#detach(key)
@@ -240,7 +240,7 @@ export class Coherence {
 
     this.#takeIn(reply.changes)
     this.#own.syncEnded()
-    for (const targets of reply.finished) this.#bypass.remove(targets)
+    for (const txid of reply.finished) this.#bypass.remove(txid)
     if (reply.world === null) this.lapse()
     else if (this.#lease.renew(reply.sentAt) === 'stepped') this.flush('clock')
   }

@@ -120,7 +120,7 @@ export const coherence: readonly Rule[] = [
   {
     without: 'a transaction is not followed',
     seenIn: 'transactions',
-    from: 'this.#bypass.add(targets)',
+    from: 'this.#bypass.add(txid, targets)',
     to: '',
   },
   {
@@ -150,7 +150,7 @@ export const coherence: readonly Rule[] = [
   {
     without: 'a transaction is forgotten at the next sync',
     seenIn: 'transactions',
-    from: 'for (const targets of reply.finished) this.#bypass.remove(targets)',
+    from: 'for (const txid of reply.finished) this.#bypass.remove(txid)',
     to: 'this.#bypass = new Bypass()',
   },
   {
@@ -240,7 +240,7 @@ export const coherence: readonly Rule[] = [
   {
     without: 'a transaction is followed for ever',
     seenIn: 'transactions',
-    from: 'for (const targets of reply.finished) this.#bypass.remove(targets)',
+    from: 'for (const txid of reply.finished) this.#bypass.remove(txid)',
     to: '',
   },
   {
