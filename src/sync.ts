@@ -51,7 +51,8 @@ export class Sync {
   #mayRest = true
   #sentAt: number | null = null
   readonly #pace = new SyncPace()
-  readonly #followed = new Map<Targets, string>()
+  /** Ids of transactions. */
+  readonly #followed = new Set<string>()
   #chasing = false
   #hasRetired = false
 
@@ -123,8 +124,8 @@ export class Sync {
 
   /** What a caller's transaction has touched goes past the local cache until a sync sees that it has ended. */
   follow(txid: string, targets: Targets): void {
-    this.#followed.set(targets, txid)
-    this.#options.local.bypass(targets)
+    this.#followed.add(txid)
+    this.#options.local.bypass(txid, targets)
     this.#chase(CHASE_MS)
   }
 
@@ -257,12 +258,12 @@ export class Sync {
     })
   }
 
-  #takeFinished({ cursor, world }: FeedReply): Targets[] {
+  #takeFinished({ cursor, world }: FeedReply): string[] {
     // The ids of another world say nothing; its entries are gone. No world, in recovery, is not another one.
     const isOther = world !== null && this.#lastWorld !== null && world !== this.#lastWorld
-    const finished = [...this.#followed].filter(([, txid]) => isOther || hasEnded(txid, cursor))
-    for (const [targets] of finished) this.#followed.delete(targets)
-    return finished.map(([targets]) => targets)
+    const finished = [...this.#followed].filter((txid) => isOther || hasEnded(txid, cursor))
+    for (const txid of finished) this.#followed.delete(txid)
+    return finished
   }
 
   #leaseLeft(): number {

@@ -200,27 +200,34 @@ export class Coherence {
 
   /** A change by whomever: told by the feed, by a hint, or by the acknowledgement of an own invalidation. */
   apply(change: Change): void {
-    if (this.#own.has(change.version)) return
-    for (const key of change.keys) {
-      this.#evictUnless(key, change.version, 'changed')
-      this.#tokens.tell(key, change.version)
-      this.#detach(key)
+    this.#takeIn([change])
+  }
+
+  // No reply comes between the changes of a sync, so their order does not matter; and to look for the prefixes of each by itself would cost as many passes
+  // over all that is held.
+  #takeIn(told: readonly Change[]): void {
+    const changes = told.filter(({ version }) => !this.#own.has(version))
+    for (const { version, keys } of changes) {
+      for (const key of keys) {
+        this.#evictUnless(key, version, 'changed')
+        this.#tokens.tell(key, version)
+        this.#detach(key)
+      }
     }
-    if (change.tags.length + change.keyPrefixes.length + change.tagPrefixes.length === 0) return
-    this.#evictTargets(change)
+    if (!this.#entries.evictTargets(changes, 'changed')) return
     // Whom it concerns is not known before the replies are.
     this.#tokens.newEpoch()
     this.detachAll()
   }
 
   /** A caller's transaction has touched these, and nobody knows yet when it ends. */
-  bypass(targets: Targets): void {
-    this.#bypass.add(targets)
+  bypass(txid: string, targets: Targets): void {
+    this.#bypass.add(txid, targets)
     for (const key of targets.keys) {
       this.#entries.evict(key, 'changed')
       this.#detach(key)
     }
-    this.#evictTargets(targets)
+    this.#entries.evictTargets([targets], 'changed')
   }
 
   /** A sync was answered: brings the local cache up to its snapshot and renews the lease. */
@@ -231,9 +238,9 @@ export class Coherence {
     const reason = this.#syncs.reasonToFlush(reply, this.#clock.wall())
     if (reason !== undefined) this.flush(reason)
 
-    for (const change of reply.changes) this.apply(change)
+    this.#takeIn(reply.changes)
     this.#own.syncEnded()
-    for (const targets of reply.finished) this.#bypass.remove(targets)
+    for (const txid of reply.finished) this.#bypass.remove(txid)
     if (reply.world === null) this.lapse()
     else if (this.#lease.renew(reply.sentAt) === 'stepped') this.flush('clock')
   }
@@ -271,12 +278,6 @@ export class Coherence {
     if (!this.#lease.held) return false
     this.check()
     return this.#lease.held
-  }
-
-  #evictTargets({ tags, keyPrefixes, tagPrefixes }: Targets): void {
-    for (const tag of tags) this.#entries.evictTag(tag, 'changed')
-    for (const prefix of keyPrefixes) this.#entries.evictKeyPrefix(prefix, 'changed')
-    for (const prefix of tagPrefixes) this.#entries.evictTagPrefix(prefix, 'changed')
   }
 
   #evictUnless(key: string, version: Version, reason: EvictionReason): void {

@@ -31,27 +31,35 @@ export function entryBytes(key: string, tags: readonly string[], heldBytes: numb
 const KNOWN_NAMES_MAX = 4_096 // the names of a few hundred kinds of document
 const KNOWN_NAME_MAX_LENGTH = 64 // longer ones are rather keys of a dictionary
 
-/** Estimates decoded values: trees, as every JSON document is; what is shared counts each time. */
+/** A `graph` may hold cycles and parts that are shared; to remember what was met costs half as much again. */
+type Shape = 'tree' | 'graph'
+
+/** Estimates decoded values. Each part of a graph counts once. */
 export class ValueMeter {
   // Documents of one kind share their shape. A name that was not met before is counted in full, so that a dictionary
   // with keys of its own does not pass for one more document.
   readonly #knownNames = new Set<string>()
 
-  bytesOf(value: unknown): number {
-    let bytes = partBytes(value)
+  bytesOf(value: unknown, shape: Shape): number {
+    let bytes = 0
+    const met = shape === 'graph' ? new Set<object>() : undefined
     const rest: unknown[] = [value]
     while (rest.length > 0) {
       const part = rest.pop()
-      if (typeof part !== 'object' || part === null || ArrayBuffer.isView(part)) continue
+      const isObject = typeof part === 'object' && part !== null
+      if (isObject && met !== undefined) {
+        if (met.has(part)) continue
+        met.add(part)
+      }
+      bytes += partBytes(part)
+      if (!isObject || ArrayBuffer.isView(part)) continue
       if (Array.isArray(part)) {
-        for (const item of part) {
-          bytes += typeof item === 'number' ? WORD : WORD + partBytes(item)
-          rest.push(item)
-        }
+        bytes += WORD * part.length
+        for (const item of part) if (typeof item !== 'number') rest.push(item)
         continue
       }
       for (const [name, item] of Object.entries(part)) {
-        bytes += this.#nameBytes(name) + partBytes(item)
+        bytes += this.#nameBytes(name)
         rest.push(item)
       }
     }

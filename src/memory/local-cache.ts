@@ -4,7 +4,9 @@
 // Eviction is SIEVE (Zhang et al., NSDI 2024): a queue in order of insertion and a hand that moves from old to new,
 // spares what was hit since it last passed, and evicts the first entry that was not. A hit sets one flag.
 
+import type { Targets } from './bypass.ts'
 import type { LocalEntry } from './local-entry.ts'
+import { Prefixes } from './prefixes.ts'
 import { TagIndex } from './tag-index.ts'
 
 export type EvictionReason =
@@ -94,18 +96,18 @@ export class LocalCache {
     return true
   }
 
-  evictTag(tag: string, reason: EvictionReason): void {
-    for (const entry of this.#tags.withTag(tag)) this.#evictEntry(entry, reason)
-  }
-
-  evictTagPrefix(prefix: string, reason: EvictionReason): void {
-    for (const entry of this.#tags.withTagPrefix(prefix)) this.#evictEntry(entry, reason)
-  }
-
-  evictKeyPrefix(prefix: string, reason: EvictionReason): void {
-    for (const entry of this.#entries.values()) {
-      if (entry.key.startsWith(prefix)) this.#evictEntry(entry, reason)
-    }
+  /**
+   * What carries one of the tags, or begins with one of the prefixes: all of them in one pass, however many they are.
+   * Whether there are tags or prefixes at all.
+   */
+  evictTargets(targets: readonly Omit<Targets, 'keys'>[], reason: EvictionReason): boolean {
+    const tags = targets.flatMap((target) => target.tags)
+    const keyPrefixes = targets.flatMap((target) => target.keyPrefixes)
+    const tagPrefixes = targets.flatMap((target) => target.tagPrefixes)
+    for (const tag of tags) this.#evictEntries(this.#tags.withTag(tag), reason)
+    if (tagPrefixes.length > 0) this.#evictEntries(this.#tags.withPrefixes(new Prefixes(tagPrefixes)), reason)
+    if (keyPrefixes.length > 0) this.#evictEntries(this.#withPrefixes(new Prefixes(keyPrefixes)), reason)
+    return tags.length + keyPrefixes.length + tagPrefixes.length > 0
   }
 
   /** How many there were. */
@@ -132,6 +134,14 @@ export class LocalCache {
     this.#hand = entry
     this.#evictEntry(entry, entry.keepUntil > nowWall ? 'capacity' : 'expired')
     return true
+  }
+
+  *#withPrefixes(prefixes: Prefixes): Generator<LocalEntry> {
+    for (const entry of this.#entries.values()) if (prefixes.begin(entry.key)) yield entry
+  }
+
+  #evictEntries(entries: Iterable<LocalEntry>, reason: EvictionReason): void {
+    for (const entry of entries) this.#evictEntry(entry, reason)
   }
 
   // Who hears of an eviction may look at what is evicted next, and find it expired.

@@ -85,13 +85,13 @@ export class NullCoherence implements LocalView {
     if (tags.length + keyPrefixes.length + tagPrefixes.length > 0) this.detachAll()
   }
 
-  bypass(targets: Targets): void {
-    this.#bypass.add(targets)
+  bypass(txid: string, targets: Targets): void {
+    this.#bypass.add(txid, targets)
   }
 
   /** Without a feed nothing tells which reads began too early, so all of them did. */
   synced({ finished }: SyncReply): void {
-    for (const targets of finished) this.#bypass.remove(targets)
+    for (const txid of finished) this.#bypass.remove(txid)
     this.detachAll()
   }
 

@@ -1,7 +1,6 @@
 // What a sync answered, and whether the local cache can be brought up to date with it or has to be emptied.
 
 import type { Change } from '../core/change.ts'
-import type { Targets } from './bypass.ts'
 import { DatabaseClock } from './database-clock.ts'
 import type { Instant } from './lease.ts'
 
@@ -15,8 +14,8 @@ export interface SyncReply {
   readonly changes: readonly Change[]
   /** Milliseconds since the epoch by the database's clock. */
   readonly databaseNow: number
-  /** Targets given to bypass() whose transaction this sync saw finished. */
-  readonly finished: readonly Targets[]
+  /** Of the transactions given to bypass(), those that this sync saw finished. */
+  readonly finished: readonly string[]
 }
 
 /** `clock`: one of the clocks was stepped. `gap`: changes may have been missed. `world`: it is another store. */

@@ -1,6 +1,7 @@
 // Which entries of the local cache carry a tag, so that a tag is evicted without looking at every entry.
 
 import type { LocalEntry } from './local-entry.ts'
+import type { Prefixes } from './prefixes.ts'
 
 export class TagIndex {
   // A tag of one entry, such as `user:17`, costs no set.
@@ -35,10 +36,10 @@ export class TagIndex {
   }
 
   /** Looks at every tag, not at every entry. */
-  withTagPrefix(prefix: string): Set<LocalEntry> {
+  withPrefixes(prefixes: Prefixes): Set<LocalEntry> {
     const found = new Set<LocalEntry>()
     for (const tag of this.#byTag.keys()) {
-      if (!tag.startsWith(prefix)) continue
+      if (!prefixes.begin(tag)) continue
       for (const entry of this.withTag(tag)) found.add(entry)
     }
     return found

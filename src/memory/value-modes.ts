@@ -29,14 +29,19 @@ export interface ValueMode {
 
 export function resolveValueMode(values: Values, decode: Decode): ValueMode {
   const meter = new ValueMeter()
-  const hold = (value: unknown): Held => ({ held: value, encoded: false, bytes: meter.bytesOf(value) })
+  const hold = (value: unknown, codec: string | null): Held => ({
+    held: value,
+    encoded: false,
+    // Without a codec it is JSON.
+    bytes: meter.bytesOf(value, codec === null ? 'tree' : 'graph'),
+  })
   const holders: Record<Values, ValueMode['toLocal']> = {
     clone: holdEncoded,
     freeze: (content) => {
       const value = decodeContent(content, decode)
-      return deepFreeze(value) ? hold(value) : holdEncoded(content)
+      return deepFreeze(value) ? hold(value, content.codec) : holdEncoded(content)
     },
-    share: (content) => hold(decodeContent(content, decode)),
+    share: (content) => hold(decodeContent(content, decode), content.codec),
   }
   return {
     isShared: values !== 'clone',
@@ -67,16 +72,22 @@ function copyOf(bytes: Uint8Array): Buffer {
 }
 
 /**
- * Freezes a tree of plain objects and arrays. False, and possibly frozen in part, where something in it stays mutable
+ * Freezes plain objects and arrays and all that is in them, cycles and all. False, and possibly frozen in part, where something in it stays mutable
  * when frozen (a Buffer, a Date, a Map, an instance of a class): such a value is decoded for every hit instead.
  */
 export function deepFreeze(value: unknown): boolean {
+  const frozen = new Set<object>()
   const rest: unknown[] = [value]
   while (rest.length > 0) {
     const part = rest.pop()
     if (typeof part === 'function') return false
     if (typeof part !== 'object' || part === null) continue
     if (!isPlain(part)) return false
+    // By this loop, or by the codec without what is in it: only then is there anything to remember.
+    if (Object.isFrozen(part)) {
+      if (frozen.has(part)) continue
+      frozen.add(part)
+    }
     Object.freeze(part)
     for (const item of Object.values(part)) rest.push(item)
   }

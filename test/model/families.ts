@@ -171,6 +171,12 @@ export const families: readonly Family[] = [
   },
   {
     ...PLAIN,
+    name: 'two transactions',
+    touches: [SET],
+    bounds: { get: 2, touch: 2, renew: 1 },
+  },
+  {
+    ...PLAIN,
     name: 'transactions that insert',
     touches: [SET],
     before: [],

@@ -2,7 +2,6 @@
 // do with it. Its messages to the store and back are requests that the model moves on.
 
 import type { StoredEntry } from '../../src/core/entry.ts'
-import type { Targets } from '../../src/memory/bypass.ts'
 import type { LocalView, Reply } from '../../src/memory/coherence.ts'
 import type { Flights } from '../../src/memory/flights.ts'
 import type { LocalEntry } from '../../src/memory/local-entry.ts'
@@ -23,7 +22,6 @@ import { WriteRequest } from './write-request.ts'
 /** A transaction of a caller of this process. */
 export interface Touched {
   readonly open: Open
-  readonly targets: Targets
   isOver: boolean
 }
 
@@ -171,9 +169,8 @@ export class Process {
 
   touch(step: Step): void {
     const open = this.store.begin(step)
-    const targets = toChange(open.version, step)
-    this.touched.set(++this.#touches, { open, targets, isOver: false })
-    this.local.bypass(targets)
+    this.touched.set(++this.#touches, { open, isOver: false })
+    this.local.bypass(String(this.#touches), toChange(open.version, step))
   }
 
   endTransaction(id: number, how: 'commit' | 'roll back'): void {

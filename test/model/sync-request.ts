@@ -1,7 +1,6 @@
 // A sync, as src/sync.ts makes it: one at a time, and its reply may be late.
 
 import type { Change } from '../../src/core/change.ts'
-import type { Targets } from '../../src/memory/bypass.ts'
 import type { Instant } from '../../src/memory/lease.ts'
 import type { Fate } from './family.ts'
 import type { Process } from './process.ts'
@@ -107,11 +106,11 @@ export class SyncRequest implements Request {
   }
 
   // What was open in another world is gone.
-  #takeFinished(ended: ReadonlySet<number>, told: number | null): Targets[] {
+  #takeFinished(ended: ReadonlySet<number>, told: number | null): string[] {
     const { touched, lastWorld } = this.#process
     const isOtherWorld = told !== null && lastWorld !== null && told !== lastWorld
     const finished = [...touched].filter(([id]) => isOtherWorld || ended.has(id))
     for (const [id] of finished) touched.delete(id)
-    return finished.map(([, { targets }]) => targets)
+    return finished.map(([id]) => String(id))
   }
 }

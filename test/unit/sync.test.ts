@@ -57,6 +57,24 @@ test('a transaction is followed through a recovery, until it has ended', async (
   expect(local.mayJoin(KEY)).toBe(true)
 })
 
+test('all that a transaction has touched is followed, whatever other one has ended', async () => {
+  const { local, run, sync } = setup()
+  await run(WORLD, '10:13:10,12')
+  for (const [txid, key] of [
+    ['12', 'a'],
+    ['12', 'b'],
+    ['10', 'b'],
+    ['10', 'c'],
+  ] as const)
+    sync.follow(txid, { keys: [key], tags: [], keyPrefixes: [], tagPrefixes: [] })
+  const followed = (): string[] => ['a', 'b', 'c'].filter((key) => !local.mayJoin(key))
+  expect(followed()).toEqual(['a', 'b', 'c'])
+  await run(WORLD, '12:13:12')
+  expect(followed()).toEqual(['a', 'b'])
+  await run(WORLD, '13:13:')
+  expect(followed()).toEqual([])
+})
+
 test('a transaction is not followed into another world', async () => {
   const { local, run, sync } = setup()
   await run(WORLD, '10:12:10')

@@ -84,26 +84,26 @@ export const coherence: readonly Rule[] = [
   {
     without: 'a change of a key does not evict',
     seenIn: 'reads',
-    from: "this.#evictUnless(key, change.version, 'changed')",
+    from: "this.#evictUnless(key, version, 'changed')",
     to: '',
   },
   {
     without: 'a change of a key is not told to what is under way',
     seenIn: 'reads',
-    from: 'this.#tokens.tell(key, change.version)',
-    to: '',
+    from: "'changed')\n        this.#tokens.tell(key, version)",
+    to: "'changed')",
   },
   {
     without: 'callers join what began before a change of the key',
     seenIn: 'reads',
-    from: 'this.#tokens.tell(key, change.version)\n      this.#detach(key)',
-    to: 'this.#tokens.tell(key, change.version)',
+    from: 'this.#tokens.tell(key, version)\n        this.#detach(key)',
+    to: 'this.#tokens.tell(key, version)',
   },
   {
     without: 'a change of a tag or prefix does not evict',
     seenIn: 'tags and prefixes',
-    from: 'this.#evictTargets(change)',
-    to: '',
+    from: 'if (!this.#entries.evictTargets(changes',
+    to: 'if (!new LocalCache({ maxEntries: 0, maxBytes: 0 }, () => {}).evictTargets(changes',
   },
   {
     without: 'a change of a tag or prefix does not end the epoch',
@@ -118,27 +118,9 @@ export const coherence: readonly Rule[] = [
     to: '}\n\n  /** A caller',
   },
   {
-    without: 'tags are ignored',
-    seenIn: 'tags and prefixes',
-    from: 'change.tags.length + change.keyPrefixes',
-    to: 'change.keyPrefixes',
-  },
-  {
-    without: 'prefixes of keys are ignored',
-    seenIn: 'tags and prefixes',
-    from: 'change.keyPrefixes.length + change.tagPrefixes',
-    to: 'change.tagPrefixes',
-  },
-  {
-    without: 'prefixes of tags are ignored',
-    seenIn: 'tags and prefixes',
-    from: 'change.keyPrefixes.length + change.tagPrefixes.length',
-    to: 'change.keyPrefixes.length',
-  },
-  {
     without: 'a transaction is not followed',
     seenIn: 'transactions',
-    from: 'this.#bypass.add(targets)',
+    from: 'this.#bypass.add(txid, targets)',
     to: '',
   },
   {
@@ -156,7 +138,7 @@ export const coherence: readonly Rule[] = [
   {
     without: 'what a transaction touches by tag or prefix stays',
     seenIn: 'transactions and loads',
-    from: 'this.#evictTargets(targets)',
+    from: "this.#entries.evictTargets([targets], 'changed')",
     to: '',
   },
   {
@@ -168,13 +150,13 @@ export const coherence: readonly Rule[] = [
   {
     without: 'a transaction is forgotten at the next sync',
     seenIn: 'transactions',
-    from: 'for (const targets of reply.finished) this.#bypass.remove(targets)',
+    from: 'for (const txid of reply.finished) this.#bypass.remove(txid)',
     to: 'this.#bypass = new Bypass()',
   },
   {
     without: 'what a sync tells is not applied',
     seenIn: 'reads',
-    from: 'for (const change of reply.changes) this.apply(change)',
+    from: 'this.#takeIn(reply.changes)',
     to: '',
   },
   {
@@ -258,7 +240,7 @@ export const coherence: readonly Rule[] = [
   {
     without: 'a transaction is followed for ever',
     seenIn: 'transactions',
-    from: 'for (const targets of reply.finished) this.#bypass.remove(targets)',
+    from: 'for (const txid of reply.finished) this.#bypass.remove(txid)',
     to: '',
   },
   {

@@ -30,14 +30,14 @@ export const nullCoherence: readonly Rule[] = [
   {
     without: 'without a local cache: a transaction is not followed',
     seenIn: 'no local cache, transactions',
-    from: 'this.#bypass.add(targets)',
+    from: 'this.#bypass.add(txid, targets)',
     to: '',
   },
   {
     without: 'without a local cache: callers join what began before a sync told of it',
     seenIn: 'no local cache, transactions',
-    from: 'for (const targets of finished) this.#bypass.remove(targets)\n    this.detachAll()',
-    to: 'for (const targets of finished) this.#bypass.remove(targets)',
+    from: 'for (const txid of finished) this.#bypass.remove(txid)\n    this.detachAll()',
+    to: 'for (const txid of finished) this.#bypass.remove(txid)',
   },
   {
     without: 'without a local cache: after sync() callers join what began before',

@@ -30,7 +30,7 @@ describe('a change', () => {
     ['an own delete', ({ coherence }) => coherence.forget(coherence.open(KEY))],
     ['a reply that says otherwise', ({ coherence }) => void coherence.settle(coherence.open(KEY), ABSENT)],
     ['an invalidated tag', ({ coherence }) => coherence.apply(change('2', { tags: ['users'] }))],
-    ["a caller's transaction", ({ coherence }) => coherence.bypass(targets({ keys: [KEY] }))],
+    ["a caller's transaction", ({ coherence }) => coherence.bypass('12', targets({ keys: [KEY] }))],
   ])('does not say so of %s', (_name, happens) => {
     const staged = stage()
     staged.read('1', { tags: ['users'] })
@@ -73,7 +73,7 @@ describe('a target touched through a transaction of the caller', () => {
     const { coherence, held, read, sync } = stage()
     const tags = ['users']
     read('1', { tags })
-    coherence.bypass(touched)
+    coherence.bypass('12', touched)
     expect(held()).toBeUndefined()
     expect(coherence.mayJoin(KEY)).toBe(false)
     expect(coherence.wantsSync).toBe(true)
@@ -81,7 +81,7 @@ describe('a target touched through a transaction of the caller', () => {
     expect(read('1', { tags })).toBe('not-stored')
     sync()
     expect(read('1', { tags })).toBe('not-stored')
-    sync({ finished: [touched] })
+    sync({ finished: ['12'] })
     expect(coherence.mayJoin(KEY)).toBe(true)
     expect(coherence.wantsSync).toBe(false)
     expect(read('2', { tags })).toBe('stored')
@@ -89,7 +89,7 @@ describe('a target touched through a transaction of the caller', () => {
 
   test('does not concern others', () => {
     const { coherence, held, read } = stage()
-    coherence.bypass(targets({ keys: ['profile:2'] }))
+    coherence.bypass('12', targets({ keys: ['profile:2'] }))
     expect(coherence.mayJoin(KEY)).toBe(true)
     read('1')
     expect(held()).toBe('1')
@@ -98,9 +98,9 @@ describe('a target touched through a transaction of the caller', () => {
   test('is fenced from a read that began before the commit that the sync tells of', () => {
     const { coherence, held, sync } = stage()
     const touched = targets({ keys: [KEY] })
-    coherence.bypass(touched)
+    coherence.bypass('12', touched)
     const token = coherence.open(KEY)
-    sync({ finished: [touched], changes: [change('7', { keys: [KEY] })] })
+    sync({ finished: ['12'], changes: [change('7', { keys: [KEY] })] })
     coherence.settle(token, present(token, '1'))
     expect(held()).toBeUndefined()
   })

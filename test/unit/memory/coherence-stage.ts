@@ -23,14 +23,14 @@ export interface Stage {
 }
 
 /** A local cache after its first sync. */
-export function stage(): Stage {
+export function stage({ maxEntries = 100, maxBytes = 1_000_000 } = {}): Stage {
   const clock = new ManualClock()
   const log: string[] = []
   const coherence = new Coherence({
     clock,
     maxStalenessMs: 2_000,
-    maxEntries: 100,
-    maxBytes: 1_000_000,
+    maxEntries,
+    maxBytes,
     joins: [
       { detach: (key) => void log.push(`detach ${key}`), detachAll: () => void log.push('detach all') },
     ],

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
+import type { Targets } from '../../../src/memory/bypass.ts'
 import { LocalCache } from '../../../src/memory/local-cache.ts'
+import { targets } from './coherence-stage.ts'
 import { localEntry } from './local-entries.ts'
 
 function setup({ maxEntries = 3, maxBytes = 1_000_000 } = {}) {
@@ -109,22 +111,30 @@ test('evicts by tag, by prefix of a tag and by prefix of a key', () => {
     cache.put(localEntry('user:2', { tags: ['users', 'team:2', 'team:2'] }), 0)
     cache.put(localEntry('post:1', { tags: ['posts'] }), 0)
   }
+  const evict = (...touched: Partial<Targets>[]): boolean =>
+    cache.evictTargets(touched.map(targets), 'changed')
   fill()
-  cache.evictTag('users', 'changed')
+  evict({ tags: ['users'] })
   expect(log).toEqual(['user:1: changed', 'user:2: changed'])
-  cache.evictTag('team:1', 'changed')
-  cache.evictTag('users', 'changed')
+  evict({ tags: ['team:1'] })
+  evict({ tags: ['users'] })
   expect(log).toHaveLength(2)
   fill()
-  cache.evictTagPrefix('team:', 'changed')
+  evict({ tagPrefixes: ['team:'] })
   expect(log).toEqual(['user:1: changed', 'user:2: changed'])
   fill()
-  cache.evictKeyPrefix('user:', 'changed')
+  evict({ keyPrefixes: ['user:'] })
   expect(log).toEqual(['user:1: changed', 'user:2: changed'])
   fill()
-  cache.evictKeyPrefix('', 'changed')
+  expect(
+    evict({ tags: ['team:1'] }, { keyPrefixes: ['use', 'post:2'] }, { tagPrefixes: ['posts', 'posters'] }),
+  ).toBe(true)
+  expect(log).toEqual(['user:1: changed', 'post:1: changed', 'user:2: changed'])
+  fill()
+  evict({ keyPrefixes: [''] })
   expect(cache.size).toBe(0)
   expect(cache.bytes).toBe(0)
+  expect(evict({}, {})).toBe(false)
 })
 
 test('clear() empties everything and tells how many there were', () => {
@@ -149,7 +159,7 @@ test('who hears of an eviction may look at what is put or evicted next', () => {
     looks = () => {}
     for (const key of ['a', 'b', 'c']) cache.evict(key, 'expired')
   }
-  cache.evictTag('t', 'changed')
+  cache.evictTargets([targets({ tags: ['t'] })], 'changed')
   expect([...cache.keys()]).toEqual([])
   expect(cache.bytes).toBe(0)
 

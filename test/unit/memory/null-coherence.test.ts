@@ -47,7 +47,7 @@ test('nobody joins a read that began before a sync', () => {
 test('what a transaction of the caller has touched is not joined until it is over, and a sync is wanted', () => {
   const { coherence } = setup()
   const touched: Targets = { keys: ['a'], tags: [], keyPrefixes: [], tagPrefixes: [] }
-  coherence.bypass(touched)
+  coherence.bypass('12', touched)
   expect(coherence.mayJoin('a')).toBe(false)
   expect(coherence.mayJoin('b')).toBe(true)
   expect(coherence.wantsSync).toBe(true)
@@ -58,7 +58,7 @@ test('what a transaction of the caller has touched is not joined until it is ove
     cursor: 'gap',
     changes: [],
     databaseNow: sentAt.wall,
-    finished: [touched],
+    finished: ['12'],
   })
   expect(coherence.mayJoin('a')).toBe(true)
   expect(coherence.wantsSync).toBe(false)

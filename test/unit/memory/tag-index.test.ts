@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { Prefixes } from '../../../src/memory/prefixes.ts'
 import { TagIndex } from '../../../src/memory/tag-index.ts'
 import { localEntry } from './local-entries.ts'
 
@@ -18,6 +19,6 @@ test('finds each entry once for a prefix that several of its tags begin with', (
   const index = new TagIndex()
   const entry = localEntry('a', { tags: ['team:1', 'team:2', 'users'] })
   index.add(entry)
-  expect([...index.withTagPrefix('team:')]).toEqual([entry])
-  expect([...index.withTagPrefix('posts')]).toEqual([])
+  expect([...index.withPrefixes(new Prefixes(['team:']))]).toEqual([entry])
+  expect([...index.withPrefixes(new Prefixes(['posts']))]).toEqual([])
 })

@@ -1,9 +1,12 @@
+import { deserialize, serialize } from 'node:v8'
 import { describe, expect, test } from 'vitest'
 import type { StoredContent } from '../../../src/core/entry.ts'
 import { deepFreeze, resolveValueMode } from '../../../src/memory/value-modes.ts'
 
-const decode = (content: string | Uint8Array): unknown =>
-  typeof content === 'string' ? JSON.parse(content) : content
+const decode = (content: string | Uint8Array, codec: string | null): unknown => {
+  if (typeof content === 'string') return JSON.parse(content)
+  return codec === 'v8' ? deserialize(content) : content
+}
 
 function text(value: unknown): StoredContent {
   return { text: JSON.stringify(value), bytes: null, codec: null }
@@ -11,6 +14,11 @@ function text(value: unknown): StoredContent {
 
 function bytes(value: Uint8Array): StoredContent {
   return { text: null, bytes: value, codec: 'bytes' }
+}
+
+/** By a codec that keeps cycles, and of what is shared one copy. */
+function graph(value: unknown): StoredContent {
+  return { text: null, bytes: serialize(value), codec: 'v8' }
 }
 
 function hits(values: 'clone' | 'freeze' | 'share', content: StoredContent): [unknown, unknown] {
@@ -72,6 +80,35 @@ test.each([null, true, 0, 1.5, '', 'text'])('every mode brings back %j', (value)
   }
 })
 
+describe('a value with cycles and with parts that are shared', () => {
+  interface Person {
+    readonly name: string
+    readonly friends: Person[]
+  }
+
+  test.each(['clone', 'freeze', 'share'] as const)('comes back as it was in mode %s', (values) => {
+    const [ava, ben]: Person[] = [
+      { name: 'Ava', friends: [] },
+      { name: 'Ben', friends: [] },
+    ]
+    ava?.friends.push(ava, ben as Person)
+    ben?.friends.push(ava as Person)
+    const [first] = hits(values, graph(ava)) as [Person, Person]
+    expect(first.friends[0]).toBe(first)
+    expect(first.friends[1]?.name).toBe('Ben')
+    expect(first.friends[1]?.friends[0]).toBe(first)
+    expect(Object.isFrozen(first.friends[1]?.friends)).toBe(values === 'freeze')
+  })
+
+  test.each(['freeze', 'share'] as const)('is counted once, at any depth, in mode %s', (values) => {
+    let depth32: unknown = { leaf: 'x'.repeat(1_000) }
+    for (let depth = 0; depth < 32; depth++) depth32 = [depth32, depth32]
+    const { bytes: counted } = resolveValueMode(values, decode).toLocal({ ...graph(depth32), key: 'k' })
+    expect(counted).toBeGreaterThan(1_000)
+    expect(counted).toBeLessThan(5_000)
+  })
+})
+
 describe('deepFreeze', () => {
   test.each([
     ['a date', new Date(0)],
@@ -81,6 +118,12 @@ describe('deepFreeze', () => {
     ['a function', () => {}],
   ])('refuses %s, which stays mutable when frozen', (_name, value) => {
     expect(deepFreeze({ nested: [value] })).toBe(false)
+  })
+
+  test('freezes what is in objects that are frozen already', () => {
+    const inner = { b: 1 }
+    expect(deepFreeze(Object.freeze({ inner }))).toBe(true)
+    expect(Object.isFrozen(inner)).toBe(true)
   })
 
   test('takes a document nested deeper than the stack', () => {
