@@ -80,7 +80,7 @@ export function createPool(
 /** Throws `invalid-option` where pg can make nothing of it, which would else look like a server that is away. */
 export function checkAddress(connectionString: string, option: string): void {
   try {
-    new pg.Client({ connectionString })
+    void new pg.Client({ connectionString })
   } catch (error) {
     // Neither the value nor the error, which shows it whole: it holds a password.
     const advice =
