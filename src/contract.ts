@@ -208,7 +208,8 @@ export interface Cache {
 
   /**
    * From now on every change of the table, by whatever program, invalidates the keys and tags that the patterns name, in
-   * the transaction that makes it. `{column}` stands for the old and the new value of a column. Idempotent. Needs
+   * the transaction that makes it. `{column}` stands for the old and the new value of a column. A table has one watch: the
+   * same patterns again change nothing, others replace the former, whichever namespace they came from. Needs
    * ownership of the table or the TRIGGER right on it, and ownership where it was watched otherwise before. `table` is SQL: `users`, `sales."Order Lines"`.
    *
    * @example

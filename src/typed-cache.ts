@@ -38,6 +38,8 @@ export interface TypedCalls<T> {
   entries(options?: ScanOptions): AsyncIterable<Entry<T>>
   take(key: string, options?: CallOptions): Promise<T | undefined>
   getOrSet(key: string, loader: Loader<T>, options?: GetOrSetOptions): Promise<T>
+  /** A loader may find nothing: `undefined` is handed out and not stored. */
+  getOrSet(key: string, loader: Loader<T | undefined, T>, options?: GetOrSetOptions): Promise<T | undefined>
   getOrSetMany(
     keys: readonly string[],
     loader: ManyLoader<readonly T[] | ReadonlyMap<string, T>>,

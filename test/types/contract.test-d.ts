@@ -99,6 +99,8 @@ declare const schema: StandardSchema<User>
 const typed = cache.namespace('users', { schema, ttl: '5m' })
 expectTypeOf(typed.get('1')).resolves.toEqualTypeOf<User | undefined>()
 expectTypeOf(typed.getOrSet('1', () => user)).resolves.toEqualTypeOf<User>()
+const found = (): Promise<User | undefined> => Promise.resolve(undefined)
+expectTypeOf(typed.getOrSet('1', found)).resolves.toEqualTypeOf<User | undefined>()
 expectTypeOf(
   cache.namespace('users', { ttl: '5m', revalidate: 'background', grace: '1h' }),
 ).toEqualTypeOf<Cache>()
