@@ -144,7 +144,8 @@ export class Session {
       ])
       const nonce = this.#listenForNonce(client)
       this.#isPooled = backend?.[0] !== String(client.processID)
-      if (this.#isPooled || hasOwnAddress) await this.#options.notify(nonce.payload)
+      // Later it is the pool that may be left behind, on a server that is no longer the primary: who has heard before is believed.
+      if (this.#isPooled || (hasOwnAddress && !this.#hasHeard)) await this.#options.notify(nonce.payload)
       else await this.#run(client, { text: 'select pg_notify($1, $2)', values: [channel, nonce.payload] })
       const hears = await nonce.arrives()
       const settings = [...SERVER_KEEPALIVES, planOnceUnlessPooled(client.processID)]
