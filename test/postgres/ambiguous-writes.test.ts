@@ -20,13 +20,18 @@ class Delay {
     this.#held = this.writes + 2 // the next one meets the locked row
   }
 
+  async #hold(pass: () => void): Promise<void> {
+    await this.latch.opened
+    pass()
+  }
+
   readonly ear = (): Transform =>
     new Transform({
       transform: (chunk: Buffer, _encoding, done) => {
         if (!/\0postgres_cache_write_/.test(chunk.toString('latin1'))) return done(null, chunk)
         this.writes++
         if (this.writes !== this.#held) return done(null, chunk)
-        void this.latch.opened.then(() => done(null, chunk))
+        void this.#hold(() => done(null, chunk))
       },
     })
 }
