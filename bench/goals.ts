@@ -4,7 +4,7 @@ import type { ContenderName } from './contenders.ts'
 import type { FigureName } from './figures.ts'
 import { median } from './latencies.ts'
 import type { ResultFile, ScenarioRecord } from './results.ts'
-import { bestOf, isPlainValkey, summarise, valuesOf } from './rounds.ts'
+import { type Opponent, ratiosOf, standingFor, summarise, valuesOf } from './rounds.ts'
 import type { CellResult } from './runner.ts'
 import type { Cell } from './scenario.ts'
 import { alignedTable } from './table.ts'
@@ -23,17 +23,17 @@ interface Measured {
   readonly against?: ContenderName
 }
 
-/** One figure of one cell; `valkey` stands for the client of Valkey without a local cache that is best in it. */
+/** One figure of one cell. */
 interface Point {
   readonly scenario: string
   readonly cell: Cell
-  readonly contender: ContenderName | 'valkey'
+  readonly contender: Opponent
   readonly figure: FigureName
 }
 
-const SATURATED = { scenario: 'saturate', contender: 'postgres-no-local-cache' } as const
 const saturated = (operation: 'get' | 'set', callers: number, figure: FigureName): Point => ({
-  ...SATURATED,
+  scenario: 'saturate',
+  contender: 'postgres-no-local-cache',
   cell: { operation, callers, bytes: 100, l1: 'off' },
   figure,
 })
@@ -85,28 +85,17 @@ const ONE = 'one process, one client'
 const GOALS: readonly Goal[] = [
   ...(
     [
-      [64, 0.9],
-      [256, 1],
-      [1024, 1.4],
+      ['get', 64, 0.9],
+      ['get', 256, 1],
+      ['get', 1024, 1.4],
+      ['set', 64, 0.6],
+      ['set', 256, 0.7],
+      ['set', 1024, 0.9],
     ] as const
-  ).map(([callers, bound]) =>
+  ).map(([operation, callers, bound]) =>
     againstValkey(
-      `get, ${callers} callers, no local cache: ops/s`,
-      saturated('get', callers, 'opsPerSecond'),
-      'at least',
-      bound,
-    ),
-  ),
-  ...(
-    [
-      [64, 0.6],
-      [256, 0.7],
-      [1024, 0.9],
-    ] as const
-  ).map(([callers, bound]) =>
-    againstValkey(
-      `set, ${callers} callers, no local cache: ops/s`,
-      saturated('set', callers, 'opsPerSecond'),
+      `${operation}, ${callers} callers, no local cache: ops/s`,
+      saturated(operation, callers, 'opsPerSecond'),
       'at least',
       bound,
     ),
@@ -236,21 +225,14 @@ function ratio(file: ResultFile, ours: Point, theirs: Point): Measured | undefin
   if (other === undefined || mine.length === 0 || others.length === 0) return undefined
   const isPaired = ours.scenario === theirs.scenario && mine.length === others.length
   return {
-    rounds: isPaired
-      ? mine.map((value, round) => value / (others[round] as number))
-      : [median(mine) / median(others)],
+    rounds: isPaired ? ratiosOf(mine, others) : [median(mine) / median(others)],
     ...(theirs.contender !== ours.contender && { against: other.contender }),
   }
 }
 
 function find(file: ResultFile, { scenario, cell, contender, figure }: Point): CellResult | undefined {
   const record = file.scenarios.find((each) => each.scenario === scenario)
-  return bestOf(
-    inCell(record, cell).filter((result) =>
-      contender === 'valkey' ? isPlainValkey(result) : result.contender === contender,
-    ),
-    figure,
-  )
+  return standingFor(contender, inCell(record, cell), figure)
 }
 
 function inCell(record: ScenarioRecord | undefined, cell: Cell): readonly CellResult[] {

@@ -5,15 +5,14 @@ import type { ContenderName } from './contenders.ts'
 import { type FigureName, titleOf } from './figures.ts'
 import type { CellResult } from './runner.ts'
 import type { ScenarioRecord } from './results.ts'
-import { bestOf, isPlainValkey, summarise, valuesOf } from './rounds.ts'
+import { isPlainValkey, type Opponent, ratiosOf, standingFor, summarise, valuesOf } from './rounds.ts'
 import { isValkey } from './servers/valkey-version.ts'
 import { alignedTable } from './table.ts'
 
 interface Comparison {
   readonly scenario: string
   readonly ours: ContenderName
-  /** `valkey`: for each figure, the client of Valkey that is best in the cell, of those that have no local cache. */
-  readonly against: ContenderName | 'valkey'
+  readonly against: Opponent
   readonly figures: readonly FigureName[]
 }
 
@@ -79,14 +78,10 @@ function ratio(inCell: readonly CellResult[], { ours, against, figure }: Column)
     inCell.find(({ contender }) => contender === ours),
     figure,
   )
-  const best = bestOf(
-    inCell.filter((result) => (against === 'valkey' ? isPlainValkey(result) : result.contender === against)),
-    figure,
-  )
+  const best = standingFor(against, inCell, figure)
   const theirs = valuesOf(best, figure)
   if (best === undefined || mine.length === 0 || mine.length !== theirs.length) return undefined
-  const ratios = mine.map((value, round) => value / (theirs[round] as number))
-  return `${summarise(ratios)}${against === 'valkey' ? ` ${best.contender}` : ''}`
+  return `${summarise(ratiosOf(mine, theirs))}${against === 'valkey' ? ` ${best.contender}` : ''}`
 }
 
 function keyOf({ cell }: CellResult): string {

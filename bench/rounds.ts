@@ -1,6 +1,6 @@
 // What the rounds of a cell say, and how that is written.
 
-import { infoOf } from './contenders.ts'
+import { type ContenderName, infoOf } from './contenders.ts'
 import type { FigureName } from './figures.ts'
 import { median } from './latencies.ts'
 import type { CellResult } from './runner.ts'
@@ -9,8 +9,29 @@ export function valuesOf(result: CellResult | undefined, figure: FigureName): nu
   return (result?.rounds ?? []).map((round) => round[figure]).filter((value) => value !== undefined)
 }
 
+/** `valkey`: for each figure, the client of Valkey that is best in the cell, of those that have no local cache. */
+export type Opponent = ContenderName | 'valkey'
+
+export function standingFor(
+  opponent: Opponent,
+  inCell: readonly CellResult[],
+  figure: FigureName,
+): CellResult | undefined {
+  return bestOf(
+    inCell.filter((result) =>
+      opponent === 'valkey' ? isPlainValkey(result) : result.contender === opponent,
+    ),
+    figure,
+  )
+}
+
+/** Round by round: the two are of one run. */
+export function ratiosOf(mine: readonly number[], theirs: readonly number[]): number[] {
+  return mine.map((value, round) => value / (theirs[round] as number))
+}
+
 /** The contender whose median is best; undefined where none has the figure. */
-export function bestOf(results: readonly CellResult[], figure: FigureName): CellResult | undefined {
+function bestOf(results: readonly CellResult[], figure: FigureName): CellResult | undefined {
   const sign = figure.endsWith('PerSecond') ? -1 : 1
   return results
     .filter((result) => valuesOf(result, figure).length > 0)
