@@ -12,7 +12,7 @@ import { LeaseLocks } from './postgres/lease-locks.ts'
 import type { LoadLocks } from './postgres/locks.ts'
 import { checkSchema, checkSettings, inspectServer, migrate } from './postgres/migrate.ts'
 import type { Names } from './postgres/names.ts'
-import { checkAddress, type ManagedPool } from './postgres/pool.ts'
+import { type ManagedPool, sessionAddress } from './postgres/pool.ts'
 import { Session } from './postgres/session.ts'
 import type { Statements } from './postgres/statements.ts'
 import type { Store } from './postgres/store.ts'
@@ -66,14 +66,8 @@ export class Connection {
     this.#sweeper = new Sweeper(driver, statements, options)
     if (options.notifications === 'poll') return
     checkSessionAddress(options)
-    if (options.sessionConnectionString !== undefined)
-      checkAddress(options.sessionConnectionString, 'sessionConnectionString')
     this.#session = new Session({
-      address:
-        options.sessionConnectionString === undefined
-          ? pool.address
-          : { ...pool.address, connectionString: options.sessionConnectionString },
-      hasOwnAddress: options.sessionConnectionString !== undefined,
+      ...sessionAddress(pool, options.sessionConnectionString),
       channel: options.notifyChannel,
       cacheAddress: names.address,
       timeoutMs: options.queryTimeoutMs,

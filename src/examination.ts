@@ -6,6 +6,7 @@ import type { Driver } from './postgres/driver.ts'
 import { toCacheError } from './postgres/failures.ts'
 import { checkSchema, inspectServer } from './postgres/migrate.ts'
 import type { Names } from './postgres/names.ts'
+import { sessionAddress } from './postgres/pool.ts'
 import { Session } from './postgres/session.ts'
 import { readStatus, type StoreStatus } from './postgres/status.ts'
 import { readClock, readSurroundings, type Surroundings } from './postgres/surroundings.ts'
@@ -74,11 +75,7 @@ async function readStore({ driver, names }: SchemaAccess): Promise<StoreStatus |
 async function trySession({ driver, names, options, pool }: SchemaAccess): Promise<SessionPath | CacheError> {
   const { sessionConnectionString, notifyChannel, queryTimeoutMs } = options
   const session = new Session({
-    address:
-      sessionConnectionString === undefined
-        ? pool.address
-        : { ...pool.address, connectionString: sessionConnectionString },
-    hasOwnAddress: sessionConnectionString !== undefined,
+    ...sessionAddress(pool, sessionConnectionString),
     channel: notifyChannel,
     cacheAddress: names.address,
     timeoutMs: queryTimeoutMs,

@@ -77,8 +77,18 @@ export function createPool(
   }
 }
 
+/** Where the session connection leads to: to where the pool does, unless another address of that database is given. */
+export function sessionAddress(
+  pool: Pick<ManagedPool, 'address'>,
+  connectionString: string | undefined,
+): { address: pg.ClientConfig; hasOwnAddress: boolean } {
+  if (connectionString === undefined) return { address: pool.address, hasOwnAddress: false }
+  checkAddress(connectionString, 'sessionConnectionString')
+  return { address: { ...pool.address, connectionString }, hasOwnAddress: true }
+}
+
 /** Throws `invalid-option` where pg can make nothing of it, which would else look like a server that is away. */
-export function checkAddress(connectionString: string, option: string): void {
+function checkAddress(connectionString: string, option: string): void {
   try {
     void new pg.Client({ connectionString })
   } catch (error) {
