@@ -114,13 +114,72 @@ create {{persistence}} table {{invalidations}} (
 alter table {{invalidations}} replica identity full;
 create index {{name:invalidations_target_txid_idx}} on {{invalidations}} (target, txid);
 
--- Few rows: every read scans them with starts_with. prefix is 'k' || prefix of keys or 't' || prefix of tags.
+-- prefix is 'k' || prefix of keys or 't' || prefix of tags. What begins a key is looked for under each length that there is.
 create {{persistence}} table {{prefix_invalidations}} (
   txid xid8 not null default pg_current_xact_id(),
   seq bigint not null default nextval('{{seq}}'),
   prefix text collate "C" not null
 );
 alter table {{prefix_invalidations}} replica identity full;
+create index {{name:prefix_invalidations_txid_idx}} on {{prefix_invalidations}} (txid);
+create index {{name:prefix_invalidations_length_prefix_txid_idx}} on {{prefix_invalidations}} (char_length(prefix), prefix, txid);
+
+-- The lengths of the prefixes: few, however many prefixes there are. Each is found by a descent of the index, also by a plan that was made when there
+-- was one page of them; and the plan is kept, which it is not in a function of language sql.
+create function {{prefix_lengths}}() returns integer[]
+language plpgsql stable
+set enable_seqscan = off
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (
+    with recursive known (length) as (
+      (select char_length(p.prefix) from {{prefix_invalidations}} as p order by char_length(p.prefix) limit 1)
+      union all
+      select (
+        select char_length(p.prefix) from {{prefix_invalidations}} as p
+        where char_length(p.prefix) > known.length order by char_length(p.prefix) limit 1
+      )
+      from known where known.length is not null
+    )
+    select array_agg(known.length) from known where known.length is not null
+  );
+end
+$$;
+
+-- Whether one of the prefixes of these lengths voids an entry, by the rule that is below. target is 'k' || key or 't' || tag. A function, because every
+-- statement pays for the start of a plan, and few entries are older than the newest prefix.
+create function {{prefix_voids}}(
+  p_target text, p_tags text[], p_as_of pg_snapshot, p_written_by xid8, p_seq bigint, p_lengths integer[]
+) returns boolean
+language plpgsql stable
+set plan_cache_mode = 'force_generic_plan'
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if p_tags is null then
+    return exists (
+      select from unnest(p_lengths) as known (length)
+      cross join lateral (
+        select from {{prefix_invalidations}} as i
+        where char_length(i.prefix) = known.length and i.prefix = left(p_target, known.length) and i.txid >= pg_snapshot_xmin(p_as_of)
+          and case when i.txid = p_written_by then i.seq > p_seq else not pg_visible_in_snapshot(i.txid, p_as_of) end
+        order by i.txid desc limit 1
+      ) as voiding
+    );
+  end if;
+  return exists (
+    select from (select p_target as target union all select 't' || tag from unnest(p_tags) as tag) as named
+    cross join unnest(p_lengths) as known (length)
+    cross join lateral (
+      select from {{prefix_invalidations}} as i
+      where char_length(i.prefix) = known.length and i.prefix = left(named.target, known.length) and i.txid >= pg_snapshot_xmin(p_as_of)
+        and case when i.txid = p_written_by then i.seq > p_seq else not pg_visible_in_snapshot(i.txid, p_as_of) end
+      order by i.txid desc limit 1
+    ) as voiding
+  );
+end
+$$;
 
 -- The transactions that appended to one of the two, each once, for one look at the newest. The unique index lets a transaction leave its row without
 -- reading the table, which above READ COMMITTED could fail it, and keeps one that appends for hours from growing what others step over.
@@ -189,12 +248,6 @@ where e.is_undisputed
         offset 0
       ) as voiding
     )
-    or (select exists (select from {{prefix_invalidations}})) and exists (
-      select from {{prefix_invalidations}} as p
-      where (
-          starts_with('k' || e.key, p.prefix)
-          or e.tags is not null and exists (select from unnest(e.tags) as tag where starts_with('t' || tag, p.prefix))
-        )
-        and case when p.txid = e.written_by then p.seq > e.seq else not pg_visible_in_snapshot(p.txid, e.as_of) end
-    )
+    or pg_snapshot_xmin(e.as_of) <= coalesce((select p.txid from {{prefix_invalidations}} as p order by p.txid desc limit 1), '0')
+    and {{prefix_voids}}('k' || e.key, e.tags, e.as_of, e.written_by, e.seq, (select {{prefix_lengths}}()))
   );

@@ -97,8 +97,8 @@ begin
 end
 $$;
 
--- Whether anything that the snapshot could not see has invalidated the target.
-create function {{is_voided}}(p_target text, p_token pg_snapshot) returns boolean
+-- Whether anything that the snapshot could not see has invalidated the target. Of prefixes, one that has one of these lengths.
+create function {{is_voided}}(p_target text, p_token pg_snapshot, p_lengths integer[]) returns boolean
 language plpgsql stable
 set plan_cache_mode = 'force_generic_plan'
 set search_path = pg_catalog, pg_temp
@@ -115,10 +115,7 @@ begin
         select from {{invalidations}} as i where i.target = p_target and i.txid = unseen.txid offset 0
       ) as voiding
     )
-    or exists (
-      select from {{prefix_invalidations}} as p
-      where starts_with(p_target, p.prefix) and not pg_visible_in_snapshot(p.txid, p_token)
-    );
+    or p_lengths is not null and {{prefix_voids}}(p_target, null, p_token, '0', 0, p_lengths);
 end
 $$;
 
@@ -197,9 +194,9 @@ begin
         or pg_snapshot_xmax(i.token) <= v_trim_fence
         or pg_snapshot_xmin(i.token) <= v_newest
         and (
-          {{is_voided}}('k' || i.key, i.token)
+          {{is_voided}}('k' || i.key, i.token, (select {{prefix_lengths}}()))
           or i.tags is not null and exists (
-            select from unnest(i.tags::text[]) as tag where {{is_voided}}('t' || tag, i.token)
+            select from unnest(i.tags::text[]) as tag where {{is_voided}}('t' || tag, i.token, (select {{prefix_lengths}}()))
           )
         )
       );
@@ -249,7 +246,8 @@ begin
       p_lock_timeout := set_config('postgres_cache.act', 'restamp', true);
       update {{entries}} as e
       set as_of = pg_current_snapshot()
-      where e.key = any (p_keys) and e.written_by = pg_current_xact_id() and e.origin = 's' and {{is_voided}}('k' || e.key, e.as_of);
+      where e.key = any (p_keys) and e.written_by = pg_current_xact_id() and e.origin = 's'
+        and {{is_voided}}('k' || e.key, e.as_of, (select {{prefix_lengths}}()));
       p_lock_timeout := set_config('postgres_cache.act', 'write', true);
     end if;
   end if;

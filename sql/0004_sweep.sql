@@ -54,7 +54,7 @@ $$;
 
 -- Begins a round of re-stamping when the log has outgrown its share, so that the trim fence can move. pg_class.reltuples may be stale or unknown:
 -- the log is counted up to the bound only.
-create function {{begin_trim}}(p_max_invalidations bigint, p_max_prefixes bigint) returns boolean
+create function {{begin_trim}}(p_max_invalidations bigint) returns boolean
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
@@ -69,7 +69,7 @@ begin
     (select c.reltuples / 10 from pg_class as c where c.oid = '{{entries}}'::regclass)::bigint
   );
   if (select count(*) from (select from {{invalidations}} limit v_bound) as counted) < v_bound
-    and (select count(*) from (select from {{prefix_invalidations}} limit p_max_prefixes) as counted) < p_max_prefixes then
+    and (select count(*) from (select from {{prefix_invalidations}} limit v_bound) as counted) < v_bound then
     return false;
   end if;
   update {{state}} as s

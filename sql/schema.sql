@@ -132,6 +132,10 @@ CREATE INDEX feed_txid_idx ON postgres_cache.feed USING btree (txid);
 
 CREATE INDEX invalidations_target_txid_idx ON postgres_cache.invalidations USING btree (target, txid);
 
+CREATE INDEX prefix_invalidations_length_prefix_txid_idx ON postgres_cache.prefix_invalidations USING btree (char_length(prefix), prefix, txid);
+
+CREATE INDEX prefix_invalidations_txid_idx ON postgres_cache.prefix_invalidations USING btree (txid);
+
 CREATE OR REPLACE FUNCTION postgres_cache.acquire_lease(p_key text, p_holder uuid, p_ms double precision)
  RETURNS boolean
  LANGUAGE plpgsql
@@ -262,7 +266,7 @@ begin
 end
 $function$;
 
-CREATE OR REPLACE FUNCTION postgres_cache.begin_trim(p_max_invalidations bigint, p_max_prefixes bigint)
+CREATE OR REPLACE FUNCTION postgres_cache.begin_trim(p_max_invalidations bigint)
  RETURNS boolean
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
@@ -278,7 +282,7 @@ begin
     (select c.reltuples / 10 from pg_class as c where c.oid = '"postgres_cache"."entries"'::regclass)::bigint
   );
   if (select count(*) from (select from "postgres_cache"."invalidations" limit v_bound) as counted) < v_bound
-    and (select count(*) from (select from "postgres_cache"."prefix_invalidations" limit p_max_prefixes) as counted) < p_max_prefixes then
+    and (select count(*) from (select from "postgres_cache"."prefix_invalidations" limit v_bound) as counted) < v_bound then
     return false;
   end if;
   update "postgres_cache"."state" as s
@@ -738,7 +742,7 @@ begin
 end
 $function$;
 
-CREATE OR REPLACE FUNCTION postgres_cache.is_voided(p_target text, p_token pg_snapshot)
+CREATE OR REPLACE FUNCTION postgres_cache.is_voided(p_target text, p_token pg_snapshot, p_lengths integer[])
  RETURNS boolean
  LANGUAGE plpgsql
  STABLE
@@ -757,10 +761,7 @@ begin
         select from "postgres_cache"."invalidations" as i where i.target = p_target and i.txid = unseen.txid offset 0
       ) as voiding
     )
-    or exists (
-      select from "postgres_cache"."prefix_invalidations" as p
-      where starts_with(p_target, p.prefix) and not pg_visible_in_snapshot(p.txid, p_token)
-    );
+    or p_lengths is not null and "postgres_cache"."prefix_voids"(p_target, null, p_token, '0', 0, p_lengths);
 end
 $function$;
 
@@ -858,6 +859,61 @@ begin
     perform "postgres_cache"."tell"(null, null, v_key_prefixes, v_tag_prefixes);
   end if;
   return null;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION postgres_cache.prefix_lengths()
+ RETURNS integer[]
+ LANGUAGE plpgsql
+ STABLE
+ SET enable_seqscan TO 'off'
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return (
+    with recursive known (length) as (
+      (select char_length(p.prefix) from "postgres_cache"."prefix_invalidations" as p order by char_length(p.prefix) limit 1)
+      union all
+      select (
+        select char_length(p.prefix) from "postgres_cache"."prefix_invalidations" as p
+        where char_length(p.prefix) > known.length order by char_length(p.prefix) limit 1
+      )
+      from known where known.length is not null
+    )
+    select array_agg(known.length) from known where known.length is not null
+  );
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION postgres_cache.prefix_voids(p_target text, p_tags text[], p_as_of pg_snapshot, p_written_by xid8, p_seq bigint, p_lengths integer[])
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if p_tags is null then
+    return exists (
+      select from unnest(p_lengths) as known (length)
+      cross join lateral (
+        select from "postgres_cache"."prefix_invalidations" as i
+        where char_length(i.prefix) = known.length and i.prefix = left(p_target, known.length) and i.txid >= pg_snapshot_xmin(p_as_of)
+          and case when i.txid = p_written_by then i.seq > p_seq else not pg_visible_in_snapshot(i.txid, p_as_of) end
+        order by i.txid desc limit 1
+      ) as voiding
+    );
+  end if;
+  return exists (
+    select from (select p_target as target union all select 't' || tag from unnest(p_tags) as tag) as named
+    cross join unnest(p_lengths) as known (length)
+    cross join lateral (
+      select from "postgres_cache"."prefix_invalidations" as i
+      where char_length(i.prefix) = known.length and i.prefix = left(named.target, known.length) and i.txid >= pg_snapshot_xmin(p_as_of)
+        and case when i.txid = p_written_by then i.seq > p_seq else not pg_visible_in_snapshot(i.txid, p_as_of) end
+      order by i.txid desc limit 1
+    ) as voiding
+  );
 end
 $function$;
 
@@ -1654,9 +1710,9 @@ begin
         or pg_snapshot_xmax(i.token) <= v_trim_fence
         or pg_snapshot_xmin(i.token) <= v_newest
         and (
-          "postgres_cache"."is_voided"('k' || i.key, i.token)
+          "postgres_cache"."is_voided"('k' || i.key, i.token, (select "postgres_cache"."prefix_lengths"()))
           or i.tags is not null and exists (
-            select from unnest(i.tags::text[]) as tag where "postgres_cache"."is_voided"('t' || tag, i.token)
+            select from unnest(i.tags::text[]) as tag where "postgres_cache"."is_voided"('t' || tag, i.token, (select "postgres_cache"."prefix_lengths"()))
           )
         )
       );
@@ -1706,7 +1762,8 @@ begin
       p_lock_timeout := set_config('postgres_cache.act', 'restamp', true);
       update "postgres_cache"."entries" as e
       set as_of = pg_current_snapshot()
-      where e.key = any (p_keys) and e.written_by = pg_current_xact_id() and e.origin = 's' and "postgres_cache"."is_voided"('k' || e.key, e.as_of);
+      where e.key = any (p_keys) and e.written_by = pg_current_xact_id() and e.origin = 's'
+        and "postgres_cache"."is_voided"('k' || e.key, e.as_of, (select "postgres_cache"."prefix_lengths"()));
       p_lock_timeout := set_config('postgres_cache.act', 'write', true);
     end if;
   end if;
@@ -1871,16 +1928,10 @@ create view postgres_cache.valid_entries as
              CROSS JOIN LATERAL ( SELECT
                    FROM postgres_cache.invalidations i
                   WHERE ((i.target = named.target) AND (i.txid = unseen.txid) AND ((i.txid <> e.written_by) OR (i.seq > e.seq)))
-                 OFFSET 0) voiding)))) OR (( SELECT (EXISTS ( SELECT
-                   FROM postgres_cache.prefix_invalidations)) AS "exists") AND (EXISTS ( SELECT
+                 OFFSET 0) voiding)))) OR ((pg_snapshot_xmin(as_of) <= COALESCE(( SELECT p.txid
            FROM postgres_cache.prefix_invalidations p
-          WHERE ((starts_with(('k'::text || e.key), p.prefix) OR ((e.tags IS NOT NULL) AND (EXISTS ( SELECT
-                   FROM unnest(e.tags) tag(tag)
-                  WHERE starts_with(('t'::text || tag.tag), p.prefix))))) AND
-                CASE
-                    WHEN (p.txid = e.written_by) THEN (p.seq > e.seq)
-                    ELSE (NOT pg_visible_in_snapshot(p.txid, e.as_of))
-                END)))))));
+          ORDER BY p.txid DESC
+         LIMIT 1), '0'::xid8)) AND postgres_cache.prefix_voids(('k'::text || key), tags, as_of, written_by, seq, ( SELECT postgres_cache.prefix_lengths() AS prefix_lengths))))));
 
 CREATE TRIGGER entries_deleted AFTER DELETE ON postgres_cache.entries REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION postgres_cache.entries_deleted() /* enabled: A */;
 

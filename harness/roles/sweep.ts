@@ -27,7 +27,6 @@ const TURNS_PER_PHASE = 100
 const KILLED = 0.2
 const FEED_KEPT_MS = 5_000
 const MAX_INVALIDATIONS = 100
-const MAX_PREFIXES = 10
 const BLOCKS = 64
 const ROWS = 200
 
@@ -129,8 +128,7 @@ async function turn(sweeper: Sweeper, { loadTimeoutMs, trims }: Phase): Promise<
     FEED_KEPT_MS,
   ])
   if (begun === null) return
-  if (trims)
-    await sweeper.query('select postgres_cache.begin_trim($1, $2)', [MAX_INVALIDATIONS, MAX_PREFIXES])
+  if (trims) await sweeper.query('select postgres_cache.begin_trim($1)', [MAX_INVALIDATIONS])
   for (let hasWrapped = false; !hasWrapped;) {
     const rows = await sweeper.query<{ wrapped: boolean }>(
       'select wrapped from postgres_cache.sweep_blocks($1, $2)',

@@ -130,13 +130,72 @@ create {{persistence}} table {{invalidations}} (
 alter table {{invalidations}} replica identity full;
 create index {{name:invalidations_target_txid_idx}} on {{invalidations}} (target, txid);
 
--- Few rows: every read scans them with starts_with. prefix is 'k' || prefix of keys or 't' || prefix of tags.
+-- prefix is 'k' || prefix of keys or 't' || prefix of tags. What begins a key is looked for under each length that there is.
 create {{persistence}} table {{prefix_invalidations}} (
   txid xid8 not null default pg_current_xact_id(),
   seq bigint not null default nextval('{{seq}}'),
   prefix text collate "C" not null
 );
 alter table {{prefix_invalidations}} replica identity full;
+create index {{name:prefix_invalidations_txid_idx}} on {{prefix_invalidations}} (txid);
+create index {{name:prefix_invalidations_length_prefix_txid_idx}} on {{prefix_invalidations}} (char_length(prefix), prefix, txid);
+
+-- The lengths of the prefixes: few, however many prefixes there are. Each is found by a descent of the index, also by a plan that was made when there
+-- was one page of them; and the plan is kept, which it is not in a function of language sql.
+create function {{prefix_lengths}}() returns integer[]
+language plpgsql stable
+set enable_seqscan = off
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (
+    with recursive known (length) as (
+      (select char_length(p.prefix) from {{prefix_invalidations}} as p order by char_length(p.prefix) limit 1)
+      union all
+      select (
+        select char_length(p.prefix) from {{prefix_invalidations}} as p
+        where char_length(p.prefix) > known.length order by char_length(p.prefix) limit 1
+      )
+      from known where known.length is not null
+    )
+    select array_agg(known.length) from known where known.length is not null
+  );
+end
+$$;
+
+-- Whether one of the prefixes of these lengths voids an entry, by the rule that is below. target is 'k' || key or 't' || tag. A function, because every
+-- statement pays for the start of a plan, and few entries are older than the newest prefix.
+create function {{prefix_voids}}(
+  p_target text, p_tags text[], p_as_of pg_snapshot, p_written_by xid8, p_seq bigint, p_lengths integer[]
+) returns boolean
+language plpgsql stable
+set plan_cache_mode = 'force_generic_plan'
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if p_tags is null then
+    return exists (
+      select from unnest(p_lengths) as known (length)
+      cross join lateral (
+        select from {{prefix_invalidations}} as i
+        where char_length(i.prefix) = known.length and i.prefix = left(p_target, known.length) and i.txid >= pg_snapshot_xmin(p_as_of)
+          and case when i.txid = p_written_by then i.seq > p_seq else not pg_visible_in_snapshot(i.txid, p_as_of) end
+        order by i.txid desc limit 1
+      ) as voiding
+    );
+  end if;
+  return exists (
+    select from (select p_target as target union all select 't' || tag from unnest(p_tags) as tag) as named
+    cross join unnest(p_lengths) as known (length)
+    cross join lateral (
+      select from {{prefix_invalidations}} as i
+      where char_length(i.prefix) = known.length and i.prefix = left(named.target, known.length) and i.txid >= pg_snapshot_xmin(p_as_of)
+        and case when i.txid = p_written_by then i.seq > p_seq else not pg_visible_in_snapshot(i.txid, p_as_of) end
+      order by i.txid desc limit 1
+    ) as voiding
+  );
+end
+$$;
 
 -- The transactions that appended to one of the two, each once, for one look at the newest. The unique index lets a transaction leave its row without
 -- reading the table, which above READ COMMITTED could fail it, and keeps one that appends for hours from growing what others step over.
@@ -205,14 +264,8 @@ where e.is_undisputed
         offset 0
       ) as voiding
     )
-    or (select exists (select from {{prefix_invalidations}})) and exists (
-      select from {{prefix_invalidations}} as p
-      where (
-          starts_with('k' || e.key, p.prefix)
-          or e.tags is not null and exists (select from unnest(e.tags) as tag where starts_with('t' || tag, p.prefix))
-        )
-        and case when p.txid = e.written_by then p.seq > e.seq else not pg_visible_in_snapshot(p.txid, e.as_of) end
-    )
+    or pg_snapshot_xmin(e.as_of) <= coalesce((select p.txid from {{prefix_invalidations}} as p order by p.txid desc limit 1), '0')
+    and {{prefix_voids}}('k' || e.key, e.tags, e.as_of, e.written_by, e.seq, (select {{prefix_lengths}}()))
   );
 `,
   },
@@ -580,8 +633,8 @@ begin
 end
 $$;
 
--- Whether anything that the snapshot could not see has invalidated the target.
-create function {{is_voided}}(p_target text, p_token pg_snapshot) returns boolean
+-- Whether anything that the snapshot could not see has invalidated the target. Of prefixes, one that has one of these lengths.
+create function {{is_voided}}(p_target text, p_token pg_snapshot, p_lengths integer[]) returns boolean
 language plpgsql stable
 set plan_cache_mode = 'force_generic_plan'
 set search_path = pg_catalog, pg_temp
@@ -598,10 +651,7 @@ begin
         select from {{invalidations}} as i where i.target = p_target and i.txid = unseen.txid offset 0
       ) as voiding
     )
-    or exists (
-      select from {{prefix_invalidations}} as p
-      where starts_with(p_target, p.prefix) and not pg_visible_in_snapshot(p.txid, p_token)
-    );
+    or p_lengths is not null and {{prefix_voids}}(p_target, null, p_token, '0', 0, p_lengths);
 end
 $$;
 
@@ -680,9 +730,9 @@ begin
         or pg_snapshot_xmax(i.token) <= v_trim_fence
         or pg_snapshot_xmin(i.token) <= v_newest
         and (
-          {{is_voided}}('k' || i.key, i.token)
+          {{is_voided}}('k' || i.key, i.token, (select {{prefix_lengths}}()))
           or i.tags is not null and exists (
-            select from unnest(i.tags::text[]) as tag where {{is_voided}}('t' || tag, i.token)
+            select from unnest(i.tags::text[]) as tag where {{is_voided}}('t' || tag, i.token, (select {{prefix_lengths}}()))
           )
         )
       );
@@ -732,7 +782,8 @@ begin
       p_lock_timeout := set_config('postgres_cache.act', 'restamp', true);
       update {{entries}} as e
       set as_of = pg_current_snapshot()
-      where e.key = any (p_keys) and e.written_by = pg_current_xact_id() and e.origin = 's' and {{is_voided}}('k' || e.key, e.as_of);
+      where e.key = any (p_keys) and e.written_by = pg_current_xact_id() and e.origin = 's'
+        and {{is_voided}}('k' || e.key, e.as_of, (select {{prefix_lengths}}()));
       p_lock_timeout := set_config('postgres_cache.act', 'write', true);
     end if;
   end if;
@@ -930,7 +981,7 @@ $$;
 
 -- Begins a round of re-stamping when the log has outgrown its share, so that the trim fence can move. pg_class.reltuples may be stale or unknown:
 -- the log is counted up to the bound only.
-create function {{begin_trim}}(p_max_invalidations bigint, p_max_prefixes bigint) returns boolean
+create function {{begin_trim}}(p_max_invalidations bigint) returns boolean
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
@@ -945,7 +996,7 @@ begin
     (select c.reltuples / 10 from pg_class as c where c.oid = '{{entries}}'::regclass)::bigint
   );
   if (select count(*) from (select from {{invalidations}} limit v_bound) as counted) < v_bound
-    and (select count(*) from (select from {{prefix_invalidations}} limit p_max_prefixes) as counted) < p_max_prefixes then
+    and (select count(*) from (select from {{prefix_invalidations}} limit v_bound) as counted) < v_bound then
     return false;
   end if;
   update {{state}} as s

@@ -128,7 +128,7 @@ where e.key > $1 and e.key like ${quoteLiteral(patternOf(prefix))}
 order by e.key limit $2`,
     }),
     beginSweep: named('begin_sweep', `select ${object('begin_sweep')}($1, $2, $3)`),
-    beginTrim: named('begin_trim', `select ${object('begin_trim')}($1, $2)`),
+    beginTrim: named('begin_trim', `select ${object('begin_trim')}($1)`),
     sweepBlocks: named('sweep_blocks', `select removed, wrapped from ${object('sweep_blocks')}($1, $2)`),
     tableBlocks: named(
       'table_blocks',

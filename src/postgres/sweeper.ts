@@ -17,10 +17,8 @@ const CHANGES_PER_STEP = 1_000
 const INVALIDATIONS_PER_STEP = 10_000
 // Processes that fell further behind than this flush their local cache.
 const FEED_KEPT_MS = 120_000
-// The log is trimmed when it outgrows a tenth of the entries, but never below this.
+// The log is trimmed when it, or what it has of prefixes, outgrows a tenth of the entries, but never below this.
 const MIN_INVALIDATIONS = 100_000
-// Every read scans the prefixes: few are kept.
-const MAX_PREFIXES = 256
 
 /** What was taken out of the table. */
 export interface Swept {
@@ -78,7 +76,7 @@ export class Sweeper {
       FEED_KEPT_MS,
     ])
     if (elected?.[0] !== 't') return null
-    await this.#driver.query(this.#sql.beginTrim, [MIN_INVALIDATIONS, MAX_PREFIXES])
+    await this.#driver.query(this.#sql.beginTrim, [MIN_INVALIDATIONS])
     let evicted = await this.#caps.hold(isStopped)
     const removed = await this.#turnHand(isStopped, async () => {
       if (performance.now() >= this.#caps.dueAt) evicted += await this.#caps.hold(isStopped, true)

@@ -196,7 +196,7 @@ export const removal: Schedule<Scene> = [
 
 /** The trim fence. */
 export const trim: Schedule<Scene> = [
-  shared('trim candidate', ['select postgres_cache.begin_trim(0, 0)']),
+  shared('trim candidate', ['select postgres_cache.begin_trim(0)']),
   shared('re-stamp', [turnHand, turnHand]),
   shared('publish F', [
     `update postgres_cache.state set trim_candidate_at = trim_candidate_at - interval '2 minutes'`,

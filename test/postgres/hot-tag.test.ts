@@ -29,7 +29,7 @@ describe('while a tag is invalidated all the time, and a transaction that has wr
   /** As the sweeper does, but without waiting for loads and for processes that sync late. */
   async function sweep(): Promise<void> {
     await query('select postgres_cache.begin_sweep(0, 0, 0)')
-    await query('select postgres_cache.begin_trim($1, 10)', [MAX_INVALIDATIONS])
+    await query('select postgres_cache.begin_trim($1)', [MAX_INVALIDATIONS])
     for (let wrapped = false; !wrapped;) {
       const [row] = await query<{ wrapped: boolean }>(
         'select wrapped from postgres_cache.sweep_blocks(1000000, 1000)',
@@ -75,7 +75,7 @@ describe('while a tag is invalidated all the time, and a transaction that has wr
     for (let i = 0; i < 25; i++) await query(`select postgres_cache.invalidate_tags('cold tag')`)
     // The first ends the one that may be under way.
     for (let trim = 0; trim < 2; trim++) {
-      await query('select postgres_cache.begin_trim(0, 0)')
+      await query('select postgres_cache.begin_trim(0)')
       for (let round = 0; round < 2; round++) await query('select postgres_cache.sweep_blocks(1000000, 1000)')
       await query('select postgres_cache.end_trim(0)')
     }

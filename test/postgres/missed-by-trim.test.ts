@@ -37,7 +37,7 @@ it('when its row is removed, those who hold it are told, so that the next set re
 
   await client.query('begin')
   await client.query(`select from postgres_cache.entries where key = 'held' for update`)
-  await query('select postgres_cache.begin_trim(0, 0)')
+  await query('select postgres_cache.begin_trim(0)')
   await turnHandTwice()
   await query('select postgres_cache.end_trim(0)')
   await client.query('rollback')
