@@ -15,7 +15,7 @@ async function read(): Promise<{ valid: number; rows: number }> {
   const [row] = await query<{ valid: number; rows: number }>(
     `with valid as materialized (select count(*)::integer as valid from postgres_cache.valid_entries where key = any($1))
     select valid, (
-      select (seq_tup_read + idx_tup_fetch)::integer from pg_stat_xact_user_tables where relname = 'prefix_invalidations'
+      select (coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0))::integer from pg_stat_xact_user_tables where relname = 'prefix_invalidations'
     ) as rows
     from valid`,
     [KEYS],
