@@ -32,10 +32,11 @@ const INTRODUCTION = `# Options
 
 Every option, and where it can be given. What a call leaves out, or sets to \`undefined\`, its namespace decides, then the cache, then the default.
 Wrong names, wrong values and combinations that can have no effect are refused with a message that names option, rule and value: by the constructor
-and by \`namespace()\` at once, by a call with a rejection. What the local cache answers looks at \`fresh\`, \`force\`, \`local\` and \`signal\` alone.
+and by \`namespace()\` at once, by a call with a rejection. A call that the local cache answers looks only at
+\`fresh\`, \`force\`, \`local\` and \`signal\`: other mistakes show on the first miss.
 
 A **duration** is a number of milliseconds, or a number with a unit: \`'300ms'\`, \`'30s'\`, \`'5m'\`, \`'2h'\`, \`'7d'\`, \`'1w'\`. Zero and negative ones are
-refused. \`null\`, where it is allowed, means for ever or not at all, as the option says.
+refused. \`null\`, where it is allowed, means for ever or not at all, as the option says. A ttl is at most 100 years, a timeout or interval 24 days.
 `
 
 interface Option {

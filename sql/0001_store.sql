@@ -122,61 +122,80 @@ create {{persistence}} table {{prefix_invalidations}} (
 );
 alter table {{prefix_invalidations}} replica identity full;
 create index {{name:prefix_invalidations_txid_idx}} on {{prefix_invalidations}} (txid);
-create index {{name:prefix_invalidations_length_prefix_txid_idx}} on {{prefix_invalidations}} (char_length(prefix), prefix, txid);
+create index {{name:prefix_invalidations_prefix_txid_idx}} on {{prefix_invalidations}} (left(prefix, 1), char_length(prefix), prefix, txid);
 
--- The lengths of the prefixes: few, however many prefixes there are. Each is found by a descent of the index, also by a plan that was made when there
--- was one page of them; and the plan is kept, which it is not in a function of language sql.
+-- How long the prefixes of keys are, and as negative numbers those of tags: few lengths, however many prefixes there are. Each is found by a descent of
+-- the index, also by a plan that was made when there was one page of them; and the plan is kept, which it is not in a function of language sql. Like the next
+-- one it runs as the owner, as the tables of a view are read: whoever may read one of our views needs no more than that.
 create function {{prefix_lengths}}() returns integer[]
-language plpgsql stable
+language plpgsql stable parallel safe security definer
 set enable_seqscan = off
 set search_path = pg_catalog, pg_temp
 as $$
 begin
   return (
-    with recursive known (length) as (
-      (select char_length(p.prefix) from {{prefix_invalidations}} as p order by char_length(p.prefix) limit 1)
-      union all
-      select (
-        select char_length(p.prefix) from {{prefix_invalidations}} as p
-        where char_length(p.prefix) > known.length order by char_length(p.prefix) limit 1
+    with recursive known (kind, length) as (
+      (
+        select left(p.prefix, 1), char_length(p.prefix) from {{prefix_invalidations}} as p
+        order by left(p.prefix, 1), char_length(p.prefix) limit 1
       )
-      from known where known.length is not null
+      union all
+      select further.kind, further.length
+      from known
+      cross join lateral (
+        select left(p.prefix, 1) as kind, char_length(p.prefix) as length from {{prefix_invalidations}} as p
+        where (left(p.prefix, 1), char_length(p.prefix)) > (known.kind, known.length)
+        order by left(p.prefix, 1), char_length(p.prefix) limit 1
+      ) as further
     )
-    select array_agg(known.length) from known where known.length is not null
+    select array_agg(case known.kind when 'k' then known.length else -known.length end) from known
   );
 end
 $$;
 
--- Whether one of the prefixes of these lengths voids an entry, by the rule that is below. target is 'k' || key or 't' || tag. A function, because every
--- statement pays for the start of a plan, and few entries are older than the newest prefix.
+-- Whether one of the prefixes of these lengths voids an entry, by the rule that is below. A function, because every statement pays for the start of a plan,
+-- and few entries are older than the newest prefix. target is 'k' || key or 't' || tag.
 create function {{prefix_voids}}(
   p_target text, p_tags text[], p_as_of pg_snapshot, p_written_by xid8, p_seq bigint, p_lengths integer[]
 ) returns boolean
-language plpgsql stable
+language plpgsql stable parallel safe security definer
+set enable_seqscan = off
 set plan_cache_mode = 'force_generic_plan'
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_targets text[] := array[p_target];
 begin
-  if p_tags is null then
-    return exists (
-      select from unnest(p_lengths) as known (length)
-      cross join lateral (
-        select from {{prefix_invalidations}} as i
-        where char_length(i.prefix) = known.length and i.prefix = left(p_target, known.length) and i.txid >= pg_snapshot_xmin(p_as_of)
-          and case when i.txid = p_written_by then i.seq > p_seq else not pg_visible_in_snapshot(i.txid, p_as_of) end
-        order by i.txid desc limit 1
-      ) as voiding
-    );
+  if p_tags is not null then
+    v_targets := v_targets || array(select 't' || tag from unnest(p_tags) as tag);
   end if;
-  return exists (
-    select from (select p_target as target union all select 't' || tag from unnest(p_tags) as tag) as named
-    cross join unnest(p_lengths) as known (length)
+  if exists (
+    select from unnest(v_targets) as target
+    cross join unnest(p_lengths) as l
     cross join lateral (
       select from {{prefix_invalidations}} as i
-      where char_length(i.prefix) = known.length and i.prefix = left(named.target, known.length) and i.txid >= pg_snapshot_xmin(p_as_of)
-        and case when i.txid = p_written_by then i.seq > p_seq else not pg_visible_in_snapshot(i.txid, p_as_of) end
+      where left(i.prefix, 1) = left(target, 1) and char_length(i.prefix) = abs(l) and i.prefix = left(target, abs(l))
+        and i.txid >= pg_snapshot_xmax(p_as_of) and (i.txid <> p_written_by or i.seq > p_seq)
       order by i.txid desc limit 1
     ) as voiding
+    where (l > 0) = starts_with(target, 'k') and abs(l) <= char_length(target)
+  ) then
+    return true;
+  end if;
+  if pg_snapshot_xmin(p_as_of) = pg_snapshot_xmax(p_as_of) then
+    return false;
+  end if;
+  return exists (
+    select from unnest(v_targets) as target
+    cross join unnest(p_lengths) as l
+    cross join (select p_written_by as txid union all select pg_snapshot_xip(p_as_of)) as unseen
+    cross join lateral (
+      select from {{prefix_invalidations}} as i
+      where left(i.prefix, 1) = left(target, 1) and char_length(i.prefix) = abs(l) and i.prefix = left(target, abs(l))
+        and i.txid = unseen.txid and (i.txid <> p_written_by or i.seq > p_seq)
+      offset 0
+    ) as voiding
+    where (l > 0) = starts_with(target, 'k') and abs(l) <= char_length(target)
   );
 end
 $$;

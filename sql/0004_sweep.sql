@@ -13,6 +13,10 @@ declare
   v_now timestamptz := clock_timestamp();
   v_elected boolean;
 begin
+  -- No entry is valid until the world is settled, and none is void.
+  if not exists (select from {{settled_state}}) then
+    return false;
+  end if;
   update {{state}} as s
   set swept_at = v_now
   from (
@@ -60,6 +64,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_bound bigint;
+  -- Each costs reads of older entries a look.
+  v_max_lengths constant integer := 64;
 begin
   if exists (select from {{state}} as s where s.trim_candidate is not null) then
     return true;
@@ -69,7 +75,8 @@ begin
     (select c.reltuples / 10 from pg_class as c where c.oid = '{{entries}}'::regclass)::bigint
   );
   if (select count(*) from (select from {{invalidations}} limit v_bound) as counted) < v_bound
-    and (select count(*) from (select from {{prefix_invalidations}} limit v_bound) as counted) < v_bound then
+    and (select count(*) from (select from {{prefix_invalidations}} limit v_bound) as counted) < v_bound
+    and coalesce(cardinality({{prefix_lengths}}()), 0) <= v_max_lengths then
     return false;
   end if;
   update {{state}} as s
@@ -94,9 +101,9 @@ declare
 begin
   removed := 0;
   wrapped := false;
-  select s.* into v_state from {{state}} as s for update skip locked;
+  select s.* into v_state from {{state}} as s where exists (select from {{settled_state}}) for update skip locked;
   if not found then
-    return; -- another sweeper is at work
+    return; -- another sweeper is at work, or the server was started anew
   end if;
   v_from := format('(%s,0)', least(v_state.hand, v_pages))::tid;
   v_to := format('(%s,0)', least(v_state.hand + p_blocks, v_pages))::tid;
@@ -240,13 +247,15 @@ begin
   ));
   get diagnostics v_count = row_count;
   v_most := greatest(v_most, v_count);
+  -- The newest stays, here and below: while a transaction is left open, reads would have to step over all that are gone.
   delete from {{prefix_invalidations}} as p
   where p.ctid = any (array(
-    select c.ctid from {{prefix_invalidations}} as c where pg_visible_in_snapshot(c.txid, v_state.trim_fence) limit p_limit
+    select c.ctid from {{prefix_invalidations}} as c
+    where pg_visible_in_snapshot(c.txid, v_state.trim_fence) and c.txid < (select n.txid from {{prefix_invalidations}} as n order by n.txid desc limit 1)
+    limit p_limit
   ));
   get diagnostics v_count = row_count;
   v_most := greatest(v_most, v_count);
-  -- The newest stays: while a transaction is left open, reads would have to step over all that are gone.
   delete from {{invalidators}} as i
   where i.ctid = any (array(
     select c.ctid from {{invalidators}} as c
@@ -340,6 +349,10 @@ declare
   v_pages bigint := pg_relation_size('{{entries}}') / current_setting('block_size')::bigint;
   v_keys text[];
 begin
+  removed := 0;
+  if not exists (select from {{settled_state}}) then
+    return;
+  end if;
   select array_agg(c.key) into v_keys
   from (
     select e.key

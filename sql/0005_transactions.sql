@@ -16,7 +16,7 @@ begin
     insert into {{invalidations}} (target) select t from unnest(p_targets) as t where octet_length(t) <= v_max_bytes;
   end if;
   if cardinality(p_prefixes) > 0 then
-    insert into {{prefix_invalidations}} (prefix) select p from unnest(p_prefixes) as p;
+    insert into {{prefix_invalidations}} (prefix) select p from unnest(p_prefixes) as p where octet_length(p) <= v_max_bytes;
   end if;
   return pg_current_xact_id()::text;
 end
@@ -194,6 +194,7 @@ declare
   v_step record;
   v_removed bigint := 0;
 begin
+  perform {{settle_world}}();
   while v_from is not null loop
     v_step := {{prune_blocks}}(v_from, 64, 10000);
     v_removed := v_removed + v_step.removed;

@@ -132,7 +132,7 @@ CREATE INDEX feed_txid_idx ON postgres_cache.feed USING btree (txid);
 
 CREATE INDEX invalidations_target_txid_idx ON postgres_cache.invalidations USING btree (target, txid);
 
-CREATE INDEX prefix_invalidations_length_prefix_txid_idx ON postgres_cache.prefix_invalidations USING btree (char_length(prefix), prefix, txid);
+CREATE INDEX prefix_invalidations_prefix_txid_idx ON postgres_cache.prefix_invalidations USING btree ("left"(prefix, 1), char_length(prefix), prefix, txid);
 
 CREATE INDEX prefix_invalidations_txid_idx ON postgres_cache.prefix_invalidations USING btree (txid);
 
@@ -181,7 +181,7 @@ begin
     insert into "postgres_cache"."invalidations" (target) select t from unnest(p_targets) as t where octet_length(t) <= v_max_bytes;
   end if;
   if cardinality(p_prefixes) > 0 then
-    insert into "postgres_cache"."prefix_invalidations" (prefix) select p from unnest(p_prefixes) as p;
+    insert into "postgres_cache"."prefix_invalidations" (prefix) select p from unnest(p_prefixes) as p where octet_length(p) <= v_max_bytes;
   end if;
   return pg_current_xact_id()::text;
 end
@@ -227,6 +227,10 @@ declare
   v_now timestamptz := clock_timestamp();
   v_elected boolean;
 begin
+  -- No entry is valid until the world is settled, and none is void.
+  if not exists (select from "postgres_cache"."settled_state") then
+    return false;
+  end if;
   update "postgres_cache"."state" as s
   set swept_at = v_now
   from (
@@ -273,6 +277,8 @@ CREATE OR REPLACE FUNCTION postgres_cache.begin_trim(p_max_invalidations bigint)
 AS $function$
 declare
   v_bound bigint;
+  -- Each costs reads of older entries a look.
+  v_max_lengths constant integer := 64;
 begin
   if exists (select from "postgres_cache"."state" as s where s.trim_candidate is not null) then
     return true;
@@ -282,7 +288,8 @@ begin
     (select c.reltuples / 10 from pg_class as c where c.oid = '"postgres_cache"."entries"'::regclass)::bigint
   );
   if (select count(*) from (select from "postgres_cache"."invalidations" limit v_bound) as counted) < v_bound
-    and (select count(*) from (select from "postgres_cache"."prefix_invalidations" limit v_bound) as counted) < v_bound then
+    and (select count(*) from (select from "postgres_cache"."prefix_invalidations" limit v_bound) as counted) < v_bound
+    and coalesce(cardinality("postgres_cache"."prefix_lengths"()), 0) <= v_max_lengths then
     return false;
   end if;
   update "postgres_cache"."state" as s
@@ -513,13 +520,15 @@ begin
   ));
   get diagnostics v_count = row_count;
   v_most := greatest(v_most, v_count);
+  -- The newest stays, here and below: while a transaction is left open, reads would have to step over all that are gone.
   delete from "postgres_cache"."prefix_invalidations" as p
   where p.ctid = any (array(
-    select c.ctid from "postgres_cache"."prefix_invalidations" as c where pg_visible_in_snapshot(c.txid, v_state.trim_fence) limit p_limit
+    select c.ctid from "postgres_cache"."prefix_invalidations" as c
+    where pg_visible_in_snapshot(c.txid, v_state.trim_fence) and c.txid < (select n.txid from "postgres_cache"."prefix_invalidations" as n order by n.txid desc limit 1)
+    limit p_limit
   ));
   get diagnostics v_count = row_count;
   v_most := greatest(v_most, v_count);
-  -- The newest stays: while a transaction is left open, reads would have to step over all that are gone.
   delete from "postgres_cache"."invalidators" as i
   where i.ctid = any (array(
     select c.ctid from "postgres_cache"."invalidators" as c
@@ -865,22 +874,27 @@ $function$;
 CREATE OR REPLACE FUNCTION postgres_cache.prefix_lengths()
  RETURNS integer[]
  LANGUAGE plpgsql
- STABLE
+ STABLE PARALLEL SAFE SECURITY DEFINER
  SET enable_seqscan TO 'off'
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   return (
-    with recursive known (length) as (
-      (select char_length(p.prefix) from "postgres_cache"."prefix_invalidations" as p order by char_length(p.prefix) limit 1)
-      union all
-      select (
-        select char_length(p.prefix) from "postgres_cache"."prefix_invalidations" as p
-        where char_length(p.prefix) > known.length order by char_length(p.prefix) limit 1
+    with recursive known (kind, length) as (
+      (
+        select left(p.prefix, 1), char_length(p.prefix) from "postgres_cache"."prefix_invalidations" as p
+        order by left(p.prefix, 1), char_length(p.prefix) limit 1
       )
-      from known where known.length is not null
+      union all
+      select further.kind, further.length
+      from known
+      cross join lateral (
+        select left(p.prefix, 1) as kind, char_length(p.prefix) as length from "postgres_cache"."prefix_invalidations" as p
+        where (left(p.prefix, 1), char_length(p.prefix)) > (known.kind, known.length)
+        order by left(p.prefix, 1), char_length(p.prefix) limit 1
+      ) as further
     )
-    select array_agg(known.length) from known where known.length is not null
+    select array_agg(case known.kind when 'k' then known.length else -known.length end) from known
   );
 end
 $function$;
@@ -888,31 +902,44 @@ $function$;
 CREATE OR REPLACE FUNCTION postgres_cache.prefix_voids(p_target text, p_tags text[], p_as_of pg_snapshot, p_written_by xid8, p_seq bigint, p_lengths integer[])
  RETURNS boolean
  LANGUAGE plpgsql
- STABLE
+ STABLE PARALLEL SAFE SECURITY DEFINER
+ SET enable_seqscan TO 'off'
  SET plan_cache_mode TO 'force_generic_plan'
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
+declare
+  v_targets text[] := array[p_target];
 begin
-  if p_tags is null then
-    return exists (
-      select from unnest(p_lengths) as known (length)
-      cross join lateral (
-        select from "postgres_cache"."prefix_invalidations" as i
-        where char_length(i.prefix) = known.length and i.prefix = left(p_target, known.length) and i.txid >= pg_snapshot_xmin(p_as_of)
-          and case when i.txid = p_written_by then i.seq > p_seq else not pg_visible_in_snapshot(i.txid, p_as_of) end
-        order by i.txid desc limit 1
-      ) as voiding
-    );
+  if p_tags is not null then
+    v_targets := v_targets || array(select 't' || tag from unnest(p_tags) as tag);
   end if;
-  return exists (
-    select from (select p_target as target union all select 't' || tag from unnest(p_tags) as tag) as named
-    cross join unnest(p_lengths) as known (length)
+  if exists (
+    select from unnest(v_targets) as target
+    cross join unnest(p_lengths) as l
     cross join lateral (
       select from "postgres_cache"."prefix_invalidations" as i
-      where char_length(i.prefix) = known.length and i.prefix = left(named.target, known.length) and i.txid >= pg_snapshot_xmin(p_as_of)
-        and case when i.txid = p_written_by then i.seq > p_seq else not pg_visible_in_snapshot(i.txid, p_as_of) end
+      where left(i.prefix, 1) = left(target, 1) and char_length(i.prefix) = abs(l) and i.prefix = left(target, abs(l))
+        and i.txid >= pg_snapshot_xmax(p_as_of) and (i.txid <> p_written_by or i.seq > p_seq)
       order by i.txid desc limit 1
     ) as voiding
+    where (l > 0) = starts_with(target, 'k') and abs(l) <= char_length(target)
+  ) then
+    return true;
+  end if;
+  if pg_snapshot_xmin(p_as_of) = pg_snapshot_xmax(p_as_of) then
+    return false;
+  end if;
+  return exists (
+    select from unnest(v_targets) as target
+    cross join unnest(p_lengths) as l
+    cross join (select p_written_by as txid union all select pg_snapshot_xip(p_as_of)) as unseen
+    cross join lateral (
+      select from "postgres_cache"."prefix_invalidations" as i
+      where left(i.prefix, 1) = left(target, 1) and char_length(i.prefix) = abs(l) and i.prefix = left(target, abs(l))
+        and i.txid = unseen.txid and (i.txid <> p_written_by or i.seq > p_seq)
+      offset 0
+    ) as voiding
+    where (l > 0) = starts_with(target, 'k') and abs(l) <= char_length(target)
   );
 end
 $function$;
@@ -927,6 +954,7 @@ declare
   v_step record;
   v_removed bigint := 0;
 begin
+  perform "postgres_cache"."settle_world"();
   while v_from is not null loop
     v_step := "postgres_cache"."prune_blocks"(v_from, 64, 10000);
     v_removed := v_removed + v_step.removed;
@@ -945,6 +973,10 @@ declare
   v_pages bigint := pg_relation_size('"postgres_cache"."entries"') / current_setting('block_size')::bigint;
   v_keys text[];
 begin
+  removed := 0;
+  if not exists (select from "postgres_cache"."settled_state") then
+    return;
+  end if;
   select array_agg(c.key) into v_keys
   from (
     select e.key
@@ -1272,9 +1304,9 @@ declare
 begin
   removed := 0;
   wrapped := false;
-  select s.* into v_state from "postgres_cache"."state" as s for update skip locked;
+  select s.* into v_state from "postgres_cache"."state" as s where exists (select from "postgres_cache"."settled_state") for update skip locked;
   if not found then
-    return; -- another sweeper is at work
+    return; -- another sweeper is at work, or the server was started anew
   end if;
   v_from := format('(%s,0)', least(v_state.hand, v_pages))::tid;
   v_to := format('(%s,0)', least(v_state.hand + p_blocks, v_pages))::tid;

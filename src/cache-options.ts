@@ -67,7 +67,7 @@ export interface CacheOptions extends LoadOptions {
   readonly maxStaleness?: Duration | undefined
   /**
    * Deadline of a loader: then its signal is aborted and the call rejects with `load-timeout`. Calls can only shorten
-   * it. What takes longer than that of the process that sweeps may not be stored: let it be the same in all.
+   * it. Use the same in all processes: a load longer than the `loadTimeout` of the process that sweeps may not be stored.
    * @default '30s'
    */
   readonly loadTimeout?: Duration | undefined

@@ -73,7 +73,7 @@ export class PostgresCache implements Cache {
   }
 
   /** Installs or upgrades the schema; resolves to its version. Idempotent, and safe in many processes at once. */
-  static migrate(options: CacheOptions, { to }: { readonly to?: number } = {}): Promise<number> {
+  static migrate(options: CacheOptions = {}, { to }: { readonly to?: number } = {}): Promise<number> {
     return migrateSchema(options, to)
   }
 
@@ -83,12 +83,12 @@ export class PostgresCache implements Cache {
   }
 
   /** 0 where nothing is installed. */
-  static schemaVersion(options: CacheOptions): Promise<number> {
+  static schemaVersion(options: CacheOptions = {}): Promise<number> {
     return readSchemaVersion(options)
   }
 
   /** Whether this release finds everything it needs. */
-  static schemaIsCurrent(options: CacheOptions): Promise<boolean> {
+  static schemaIsCurrent(options: CacheOptions = {}): Promise<boolean> {
     return isSchemaCurrent(options)
   }
 

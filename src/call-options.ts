@@ -50,7 +50,7 @@ export type SetEntry<T = unknown> =
   | readonly [key: string, value: T]
   | ({ readonly key: string; readonly value: T } & EntryOptions)
 
-/** Of calls that load. What can have no effect together does not compile. */
+/** Of calls that load. What can never have an effect together does not compile; what needs a `grace` from elsewhere rejects. */
 export type GetOrSetOptions = ReadThroughOptions & LocalChoice & StaleChoice
 
 export interface ReadThroughOptions extends EntryOptions, LoadOptions, GetOptions {

@@ -181,8 +181,9 @@ export interface Cache {
   entries<T = unknown>(options?: ScanOptions): AsyncIterable<Entry<T>>
 
   /**
-   * The same interface over keys that begin with `name:`, with defaults of its own; `clear()` is one append. Tags are
-   * shared by the whole cache. It need not be closed. With a `schema` its values are of one type.
+   * The same interface over keys that begin with `name:`, with defaults of its own; `clear()` is one append. Tags, `stats()`, `on()`, `prune()`, `sync()`,
+   * `unwatch()` and `watches()` are of the whole cache, and events name whole keys. It need not be closed. With a `schema` its values are of one type.
+   * `name` has no ':'. Nest instead: `cache.namespace('app').namespace('users')`.
    *
    * @example
    * const users = cache.namespace('users', { ttl: '10m' })

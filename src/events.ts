@@ -64,7 +64,7 @@ export type EvictionReason = 'capacity' | 'expired' | 'changed' | 'contradicted'
  * `clock`: a clock was stepped; `gap`: too far behind the feed; `world`: the tables were emptied or replaced; `violation`:
  * an audit found one.
  */
-export type FlushReason = 'clock' | 'gap' | 'world' | 'recovery' | 'violation' | 'requested' | 'closed'
+export type FlushReason = 'clock' | 'gap' | 'world' | 'recovery' | 'violation' | 'closed'
 
 export type HitTier = 'local' | 'store' | 'stale'
 

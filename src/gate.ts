@@ -73,10 +73,14 @@ export class Gate {
 
   #unavailable(): CacheError {
     const last = this.#lastError
-    const message = `nothing is sent to the server for ${Math.ceil(this.#circuit.retryInMs)} ms, after failures in a row`
-    return new CacheError('unavailable', last === undefined ? message : `${message}: ${last.message}`, {
-      cause: last,
-    })
+    const message = `the circuit is open: nothing is sent to the server for ${Math.ceil(this.#circuit.retryInMs)} ms`
+    return new CacheError(
+      'unavailable',
+      last === undefined ? message : `${message}, after: ${last.message}`,
+      {
+        cause: last,
+      },
+    )
   }
 }
 

@@ -8,14 +8,14 @@ export interface LoadOptions {
   /**
    * What becomes of a stale value within its grace: with `'background'` it is served at once, and one load in the whole
    * cluster replaces it; with `'blocking'` the call waits for the load, and serves it where that fails. Needs a
-   * `grace`: of the cache, or of the call that may serve it.
+   * `grace`, of the call, its namespace or the cache; a namespace without one refuses it.
    * @default 'blocking'
    */
   readonly revalidate?: 'blocking' | 'background' | undefined
   /**
    * How long a call waits before it serves a stale value within its grace; the load goes on. Where the store has not
-   * answered by then, the local cache may have one. null: until the load has ended. Needs a `grace`: of the cache, or of
-   * the call that may serve it.
+   * answered by then, the local cache may have one. null: until the load has ended. Needs a `grace`, of the call, its
+   * namespace or the cache; a namespace without one refuses it.
    * @default null
    */
   readonly softTimeout?: Duration | null | undefined
@@ -27,7 +27,7 @@ export interface LoadOptions {
   readonly timeout?: Duration | null | undefined
   /**
    * For how long after a failed load stale values within their grace are served without another try in this process.
-   * Doubles with each failure in a row, up to 32 times.
+   * Doubles with each failure in a row, to at most 32 times `backoff`.
    * @default '1s'
    */
   readonly backoff?: Duration | undefined
@@ -137,7 +137,7 @@ export function refuseContradictions(
 ): void {
   const given = options[NAMED] ?? options
   if (given.revalidate === 'background' && graceMs === 0)
-    throw invalid('revalidate', "'blocking' where there is no `grace`", given.revalidate)
+    throw invalid('revalidate', "'blocking', or given together with a `grace`", given.revalidate)
   if (given.softTimeout != null && graceMs === 0)
     throw invalid('softTimeout', 'given together with a `grace`', given.softTimeout)
   refuseTimeouts(given, loading)

@@ -21,6 +21,11 @@ export function waitFor(flight: LoadFlight, patience: Patience): Promise<LoadRes
   return new Wait(flight, patience).result
 }
 
+export function waitTimeout(key: string, ms: number): CacheError {
+  const message = `the value of key ${JSON.stringify(key)} was not there within ${ms} ms; its load goes on`
+  return new CacheError('wait-timeout', message, { key, option: 'timeout' })
+}
+
 class Wait {
   readonly result: Promise<LoadResult>
   readonly #flight: LoadFlight
@@ -85,9 +90,7 @@ class Wait {
     this.#serveStale(this.#takesHeld)
     if (this.#isOver) return
     this.#flight.load.goOn()
-    const { key } = this.#flight
-    const message = `the value of key ${JSON.stringify(key)} was not there within ${ms} ms; its load goes on`
-    this.#end(() => this.#reject(new CacheError('wait-timeout', message, { key, option: 'timeout' })))
+    this.#end(() => this.#reject(waitTimeout(this.#flight.key, ms)))
   }
 
   readonly #giveUp = (): void => {

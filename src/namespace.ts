@@ -278,5 +278,5 @@ function over<Defaults extends object, Options extends object>(
 // Without the separator in names, two namespaces can only meet when one is inside the other.
 function checkName(name: unknown): string {
   if (typeof name === 'string' && name !== '' && !name.includes(':')) return name
-  throw invalid('name', "a non-empty string without ':'", name)
+  throw invalid('name', "a non-empty string without ':', which separates nested namespaces", name)
 }

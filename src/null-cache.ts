@@ -2,7 +2,7 @@
 // the real one, so that a mistake shows in development and not first in production.
 
 import { checkStep, checkVersion } from './atomics.ts'
-import { asStored, encodeValue } from './codecs/values.ts'
+import { encodeValue } from './codecs/values.ts'
 import type { Cache, CacheStats, TransactionCache, TransactionLike, TypedCache, Watch } from './contract.ts'
 import { type Duration, parseTtl } from './core/duration.ts'
 import type { Entry, Version } from './core/entry.ts'
@@ -18,6 +18,7 @@ import type {
   WrapOptions,
 } from './loader.ts'
 import { Namespace } from './namespace.ts'
+import { loadUnkept } from './null-load.ts'
 import {
   type CacheOptions,
   type CallOptions,
@@ -27,6 +28,7 @@ import {
   type GetOptions,
   type GetOrSetOptions,
   type IncrementOptions,
+  type ResolvedLoadOptions,
   type ResolvedOptions,
   type ScanOptions,
   type SetEntry,
@@ -113,7 +115,7 @@ export class NullCache implements Cache {
     options?: GetOrSetOptions,
   ): Promise<T> {
     const resolved = resolveLoadOptions(options, this.#options)
-    const [value] = await this.#load([key], runOne(loader as Loader<unknown, unknown>, resolved), options)
+    const [value] = await this.#load([key], runOne(loader as Loader<unknown, unknown>, resolved), resolved)
     return value as T
   }
 
@@ -125,7 +127,7 @@ export class NullCache implements Cache {
     assertKeys(keys)
     const distinct = [...new Set(keys)]
     const resolved = resolveLoadOptions(options, this.#options)
-    const values = await this.#load(distinct, runMany(loader, resolved), options)
+    const values = await this.#load(distinct, runMany(loader, resolved), resolved)
     const byKey = new Map(distinct.map((key, i) => [key, values[i]]))
     return keys.map((key) => byKey.get(key)) as LoadedMany<R>
   }
@@ -261,23 +263,12 @@ export class NullCache implements Cache {
     this.#check([], options)
   }
 
-  async #load(keys: readonly string[], run: RunLoader, options: CallOptions | undefined): Promise<unknown[]> {
+  async #load(keys: readonly string[], run: RunLoader, options: ResolvedLoadOptions): Promise<unknown[]> {
     this.#miss(keys, options)
-    if (keys.length === 0) return []
-    const startedAt = performance.now()
-    try {
-      const missing = keys.map((key) => ({ key, previous: undefined, tags: [] }))
-      const loaded = await run(missing, options?.signal ?? new AbortController().signal)
-      const ms = performance.now() - startedAt
-      const values = loaded.map(({ value, keep }, i) =>
-        keep === null ? value : asStored(this.#options, keys[i] as string, value),
-      )
-      for (const key of keys) this.#reporter.report('loaded', { key, ms, stored: false })
-      return values
-    } catch (error) {
-      for (const key of keys) this.#reporter.report('load-failed', { key, error })
-      throw error
-    }
+    const [first, ...others] = keys
+    return first === undefined
+      ? []
+      : loadUnkept([first, ...others], run, options, this.#options, this.#reporter)
   }
 
   #check(keys: readonly string[], options: CallOptions | undefined): void {

@@ -190,6 +190,6 @@ export async function runUnderDeadline<T>(
 function loadTimeout(keys: readonly string[], ms: number): CacheError {
   const [key] = keys.length === 1 ? keys : []
   const what = key === undefined ? `${keys.length} keys` : `key ${JSON.stringify(key)}`
-  const message = `the loader of ${what} did not settle within ${ms} ms: make it faster, or raise \`loadTimeout\`, the cache's or the call's own, which can only be shorter`
+  const message = `the loader of ${what} did not settle within ${ms} ms: make it faster, or raise \`loadTimeout\`: the call's, up to that of the cache, or the cache's`
   return new CacheError('load-timeout', message, { key, option: 'loadTimeout' })
 }

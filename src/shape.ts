@@ -40,7 +40,7 @@ export class Shape {
     }
     if (result.issues === undefined) return result.value
     const issues = result.issues.map(({ message }) => message).join('; ')
-    const message = `what is stored under key ${JSON.stringify(key)} does not fit the schema, and counts as missing: ${issues}`
+    const message = `the value of key ${JSON.stringify(key)} does not fit the schema of its namespace: stored, it is a miss; just loaded, it is handed out as it is: ${issues}`
     this.#report(new CacheError('invalid-value', message, { key }))
     return undefined
   }

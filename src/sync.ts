@@ -175,7 +175,7 @@ export class Sync {
     if (this.#world !== null) return this.#world
     throw new CacheError(
       'read-only',
-      'the server is in recovery, or a prepared transaction keeps a new world from beginning',
+      'the server is in recovery, or a prepared transaction keeps a new world from beginning: connect to the primary, or end what pg_prepared_xacts lists',
     )
   }
 

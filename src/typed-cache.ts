@@ -9,6 +9,7 @@ import type {
   GetOrSetOptions,
   LoadOptions,
   ScanOptions,
+  SetEntry,
   SetOptions,
   StaleChoice,
 } from './options.ts'
@@ -46,6 +47,7 @@ export interface TypedCalls<T> {
     options?: GetOrSetOptions,
   ): Promise<(T | undefined)[]>
   set(key: string, value: T, options?: SetOptions): Promise<void>
+  setMany(entries: Iterable<SetEntry<T>>, options?: SetOptions): Promise<void>
   add(key: string, value: T, options?: SetOptions): Promise<boolean>
   compareAndSet(key: string, version: Version | undefined, value: T, options?: SetOptions): Promise<boolean>
 }

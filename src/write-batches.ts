@@ -6,6 +6,7 @@ import type { Version } from './core/entry.ts'
 import type { Gate } from './gate.ts'
 import { Failure } from './memory/batch-slot.ts'
 import type { Replies } from './memory/batcher.ts'
+import { Turns } from './memory/turns.ts'
 import {
   isAmbiguous,
   isRetryable,
@@ -21,6 +22,8 @@ import type { Sync } from './sync.ts'
 const BATCH_LOCK_TIMEOUT_MS = 20
 const LOCK_TIMEOUT_MS = 100 // below deadlock_timeout
 const RETRY_PAUSE_MS = 20
+// What goes by itself leaves a connection of the default pool to reads: thousands of counters at once would be in front of them.
+const MAX_APART = 3
 
 export type Operation =
   | {
@@ -90,6 +93,7 @@ export interface WriteBatchesOptions {
 
 export class WriteBatches {
   readonly #options: WriteBatchesOptions
+  readonly #turns = new Turns(MAX_APART)
 
   constructor(options: WriteBatchesOptions) {
     this.#options = options
@@ -134,12 +138,16 @@ export class WriteBatches {
 
   /** One operation by itself, again after conflicts until queryTimeout. */
   async #sendApart(operation: Operation): Promise<Written> {
-    const deadline = performance.now() + this.#options.timeoutMs
+    let deadline: number | undefined
+    const attempt = (): Promise<Written[]> => {
+      deadline ??= performance.now() + this.#options.timeoutMs
+      return this.#attempt([operation], LOCK_TIMEOUT_MS)
+    }
     for (;;) {
       try {
-        return (await this.#attempt([operation], LOCK_TIMEOUT_MS))[0] as Written
+        return (await this.#turns.take(attempt))[0] as Written
       } catch (error) {
-        if (!isRetryable((error as CacheError).cause) || performance.now() >= deadline) throw error
+        if (!isRetryable((error as CacheError).cause) || performance.now() >= (deadline ?? 0)) throw error
       }
       // Jitter: whoever collided with us tries again, too.
       await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE_MS * Math.random()))

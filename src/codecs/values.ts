@@ -71,14 +71,16 @@ export function decodeValue(
   const used = codecOf(codec, options.codec)
   if (used === undefined) {
     const by = codec === null ? 'without a codec' : `by codec '${codec}'`
-    throw new CacheError('invalid-value', `The entry was written ${by}, which is not configured here`, {
-      key,
-    })
+    const message = `The entry of key ${JSON.stringify(key)} was written ${by}, which is not configured here: it is a miss until it is written again`
+    throw new CacheError('invalid-value', message, { key })
   }
   try {
     return used.decode(content, contextOf(options, key))
   } catch (cause) {
-    throw new CacheError('invalid-value', `Codec '${used.id}' cannot decode the entry`, { key, cause })
+    // What others throw may show the value.
+    const reason = cause instanceof CacheError ? `: ${cause.message}` : ''
+    const message = `Codec '${used.id}' cannot decode the entry of key ${JSON.stringify(key)}${reason}`
+    throw new CacheError('invalid-value', message, { key, cause })
   }
 }
 

@@ -16,7 +16,7 @@ const NO_TAGS: readonly string[] = Object.freeze([])
 
 export function assertKey(key: unknown): asserts key is string {
   if (typeof key === 'string' && key !== '' && isStorable(key)) return
-  throw new CacheError('invalid-key', expected('key', describeRule('non-empty'), key), keyDetails(key))
+  throw new CacheError('invalid-key', refusal('key', 'non-empty', key), keyDetails(key))
 }
 
 export function assertKeys(keys: unknown): asserts keys is readonly string[] {
@@ -36,13 +36,15 @@ export function assertPrefix(
     )
   }
   if (typeof prefix === 'string' && isStorable(prefix)) return
-  const rule = describeRule(empty === 'refused' ? 'non-empty' : 'possibly empty')
-  throw new CacheError('invalid-key', expected('prefix', rule, prefix))
+  throw new CacheError(
+    'invalid-key',
+    refusal('prefix', empty === 'refused' ? 'non-empty' : 'possibly empty', prefix),
+  )
 }
 
 export function assertTag(tag: unknown): asserts tag is string {
   if (typeof tag === 'string' && tag !== '' && isStorable(tag)) return
-  throw new CacheError('invalid-tag', expected('tag', describeRule('non-empty'), tag))
+  throw new CacheError('invalid-tag', refusal('tag', 'non-empty', tag))
 }
 
 /** The tags without repetitions, in the order given. */
@@ -81,8 +83,11 @@ function isStorable(text: string): boolean {
   return text.length * MAX_UTF8_BYTES_PER_UNIT <= MAX_KEY_BYTES || Buffer.byteLength(text) <= MAX_KEY_BYTES
 }
 
-function describeRule(emptiness: string): string {
-  return `a ${emptiness}, well-formed string without NUL of at most ${MAX_KEY_BYTES} bytes in UTF-8`
+function refusal(name: string, emptiness: string, given: unknown): string {
+  const rule = `a ${emptiness}, well-formed string without NUL of at most ${MAX_KEY_BYTES} bytes in UTF-8`
+  const bytes = typeof given === 'string' ? Buffer.byteLength(given) : 0
+  const size = bytes > MAX_KEY_BYTES ? ` of ${bytes} bytes: put a hash in the place of what is long` : ''
+  return expected(name, rule, given) + size
 }
 
 function keyDetails(key: unknown): { key?: string } {

@@ -255,7 +255,7 @@ export class Coherence {
     this.#lease.lapse()
   }
 
-  flush(reason: FlushReason = 'requested'): void {
+  flush(reason: FlushReason): void {
     this.#own.forget()
     this.#tokens.newEpoch()
     this.detachAll()

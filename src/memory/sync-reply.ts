@@ -19,7 +19,7 @@ export interface SyncReply {
 }
 
 /** `clock`: one of the clocks was stepped. `gap`: changes may have been missed. `world`: it is another store. */
-export type FlushReason = 'clock' | 'gap' | 'world' | 'recovery' | 'violation' | 'requested' | 'closed'
+export type FlushReason = 'clock' | 'gap' | 'world' | 'recovery' | 'violation' | 'closed'
 
 export class SyncHistory {
   readonly #databaseClock = new DatabaseClock()

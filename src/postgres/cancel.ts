@@ -17,6 +17,12 @@ const MESSAGE_BYTES = 16
 // A server that cannot be reached cannot be asked either, and the connection is to be closed.
 const PATIENCE_MS = 500
 
+/** Closes the connection without a word to the server. */
+export function cutOff(client: object): void {
+  const { connection }: Cancellable = client
+  connection?.stream?.destroy?.()
+}
+
 /**
  * Asks the server, over a connection of its own, to cancel what the client is doing. Resolves when it has closed that, or after half a second. Not encrypted,
  * as pg does it: the key that is sent ends with the connection that it belongs to.

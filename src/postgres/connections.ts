@@ -146,7 +146,7 @@ export class Connections {
         if (isLate) return
         this.#waiting--
         this.#deadlines.end(deadline)
-        reject(error)
+        reject(isPoolTimeout(error) ? new NoConnection(null) : error)
       })
     })
   }
@@ -177,4 +177,9 @@ export class Connections {
     }
     if (this.#kept.length > 0) this.#watch()
   }
+}
+
+// pg's pool gives up by itself after as long, and often first: nothing was sent then, which its error does not tell.
+function isPoolTimeout(error: unknown): boolean {
+  return error instanceof Error && error.message === 'timeout exceeded when trying to connect'
 }

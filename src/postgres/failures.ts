@@ -43,6 +43,7 @@ const MIGRATE =
   'run `npx postgres-cache migrate`, with the `--schema` and `--prefix` of this cache where it has its own'
 
 const ADVICE: Partial<Record<CacheErrorCode, string>> = {
+  'invalid-option': 'create the database, or name another one in the address',
   'too-many-connections':
     "the server has no connection left: lower `pool.max`, set `notifications: 'poll'` to do without the session connection, or raise max_connections",
   'permission-denied':
@@ -72,8 +73,9 @@ export class StatementTimeout extends Error {
 
 /** No connection could be had in time: nothing was sent. */
 export class NoConnection extends Error {
-  constructor(ms: number) {
-    super(`no connection within ${ms} ms`)
+  /** Null: the pool has a deadline of its own. */
+  constructor(ms: number | null) {
+    super(ms === null ? 'no connection before the deadline of the pool' : `no connection within ${ms} ms`)
     this.name = 'NoConnection'
   }
 }

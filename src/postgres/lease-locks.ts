@@ -26,7 +26,8 @@ export class LeaseLocks implements LoadLocks {
 
   async claim(keys: readonly string[]): Promise<Claims | null> {
     // A holder is given its row again.
-    const free = keys.filter((key) => !this.#holding.has(key))
+    // In one order in all processes, or two of them would wait for each other's rows.
+    const free = keys.filter((key) => !this.#holding.has(key)).toSorted()
     const rows =
       free.length === 0
         ? []

@@ -4,6 +4,7 @@
 import { CacheError } from '../core/errors.ts'
 import { quoteIdentifier, quoteLiteral } from '../core/identifier.ts'
 import type { Driver, Row } from './driver.ts'
+import { LOCK_NOT_AVAILABLE, sqlStateOf } from './failures.ts'
 import { MIGRATIONS, type Migration } from './migrations.generated.ts'
 import { type Names, renderSql } from './names.ts'
 import { FUNCTION_NAMES, IS_OURS, RELATION_NAMES } from './objects.ts'
@@ -29,6 +30,8 @@ export interface ServerState {
 type Query = (text: string, values?: unknown[]) => Promise<Row[]>
 
 const OLDEST_SERVER = 140000
+// Far longer than an installation takes.
+const LOCK_TIMEOUT_MS = 10_000
 
 export const LATEST_VERSION: number = MIGRATIONS.at(-1)?.version ?? 0
 
@@ -64,7 +67,7 @@ export function checkSchema(
   if (state.serverVersion < OLDEST_SERVER) {
     throw new CacheError(
       'unsupported-server',
-      `postgres-cache needs PostgreSQL 14 or newer, the server is ${state.serverVersion}`,
+      `postgres-cache needs PostgreSQL 14 or newer, the server is ${Math.floor(state.serverVersion / 10_000)}.${state.serverVersion % 10_000}: upgrade it`,
     )
   }
   if (state.breakingVersion > LATEST_VERSION) {
@@ -105,7 +108,9 @@ export async function migrate(
   try {
     return await driver.transaction((query) => applyMissing(query, names, settings, to))
   } catch (error) {
-    throw await explainRefusal(error, driver, names, 'migrate')
+    if (sqlStateOf(error) !== LOCK_NOT_AVAILABLE) throw await explainRefusal(error, driver, names, 'migrate')
+    const message = `another process has been installing or upgrading the schema ${names.schema} for ${LOCK_TIMEOUT_MS / 1000} seconds, or a transaction holds one of its tables: try again when it has ended`
+    throw new CacheError('locked', message, { cause: error })
   }
 }
 
@@ -115,6 +120,8 @@ async function applyMissing(
   settings: SchemaSettings,
   to: number,
 ): Promise<number> {
+  // Whoever migrates may have been stopped in the middle of it: others must not wait for ever, nor close() for them.
+  await query(`set local lock_timeout = ${LOCK_TIMEOUT_MS}`)
   await query('select pg_advisory_xact_lock($1, 0)', [names.loadClass])
   await query(renderSql(PREAMBLE, names, settings.durability))
   const [row] = await query(appliedVersions(names))

@@ -138,61 +138,80 @@ create {{persistence}} table {{prefix_invalidations}} (
 );
 alter table {{prefix_invalidations}} replica identity full;
 create index {{name:prefix_invalidations_txid_idx}} on {{prefix_invalidations}} (txid);
-create index {{name:prefix_invalidations_length_prefix_txid_idx}} on {{prefix_invalidations}} (char_length(prefix), prefix, txid);
+create index {{name:prefix_invalidations_prefix_txid_idx}} on {{prefix_invalidations}} (left(prefix, 1), char_length(prefix), prefix, txid);
 
--- The lengths of the prefixes: few, however many prefixes there are. Each is found by a descent of the index, also by a plan that was made when there
--- was one page of them; and the plan is kept, which it is not in a function of language sql.
+-- How long the prefixes of keys are, and as negative numbers those of tags: few lengths, however many prefixes there are. Each is found by a descent of
+-- the index, also by a plan that was made when there was one page of them; and the plan is kept, which it is not in a function of language sql. Like the next
+-- one it runs as the owner, as the tables of a view are read: whoever may read one of our views needs no more than that.
 create function {{prefix_lengths}}() returns integer[]
-language plpgsql stable
+language plpgsql stable parallel safe security definer
 set enable_seqscan = off
 set search_path = pg_catalog, pg_temp
 as $$
 begin
   return (
-    with recursive known (length) as (
-      (select char_length(p.prefix) from {{prefix_invalidations}} as p order by char_length(p.prefix) limit 1)
-      union all
-      select (
-        select char_length(p.prefix) from {{prefix_invalidations}} as p
-        where char_length(p.prefix) > known.length order by char_length(p.prefix) limit 1
+    with recursive known (kind, length) as (
+      (
+        select left(p.prefix, 1), char_length(p.prefix) from {{prefix_invalidations}} as p
+        order by left(p.prefix, 1), char_length(p.prefix) limit 1
       )
-      from known where known.length is not null
+      union all
+      select further.kind, further.length
+      from known
+      cross join lateral (
+        select left(p.prefix, 1) as kind, char_length(p.prefix) as length from {{prefix_invalidations}} as p
+        where (left(p.prefix, 1), char_length(p.prefix)) > (known.kind, known.length)
+        order by left(p.prefix, 1), char_length(p.prefix) limit 1
+      ) as further
     )
-    select array_agg(known.length) from known where known.length is not null
+    select array_agg(case known.kind when 'k' then known.length else -known.length end) from known
   );
 end
 $$;
 
--- Whether one of the prefixes of these lengths voids an entry, by the rule that is below. target is 'k' || key or 't' || tag. A function, because every
--- statement pays for the start of a plan, and few entries are older than the newest prefix.
+-- Whether one of the prefixes of these lengths voids an entry, by the rule that is below. A function, because every statement pays for the start of a plan,
+-- and few entries are older than the newest prefix. target is 'k' || key or 't' || tag.
 create function {{prefix_voids}}(
   p_target text, p_tags text[], p_as_of pg_snapshot, p_written_by xid8, p_seq bigint, p_lengths integer[]
 ) returns boolean
-language plpgsql stable
+language plpgsql stable parallel safe security definer
+set enable_seqscan = off
 set plan_cache_mode = 'force_generic_plan'
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_targets text[] := array[p_target];
 begin
-  if p_tags is null then
-    return exists (
-      select from unnest(p_lengths) as known (length)
-      cross join lateral (
-        select from {{prefix_invalidations}} as i
-        where char_length(i.prefix) = known.length and i.prefix = left(p_target, known.length) and i.txid >= pg_snapshot_xmin(p_as_of)
-          and case when i.txid = p_written_by then i.seq > p_seq else not pg_visible_in_snapshot(i.txid, p_as_of) end
-        order by i.txid desc limit 1
-      ) as voiding
-    );
+  if p_tags is not null then
+    v_targets := v_targets || array(select 't' || tag from unnest(p_tags) as tag);
   end if;
-  return exists (
-    select from (select p_target as target union all select 't' || tag from unnest(p_tags) as tag) as named
-    cross join unnest(p_lengths) as known (length)
+  if exists (
+    select from unnest(v_targets) as target
+    cross join unnest(p_lengths) as l
     cross join lateral (
       select from {{prefix_invalidations}} as i
-      where char_length(i.prefix) = known.length and i.prefix = left(named.target, known.length) and i.txid >= pg_snapshot_xmin(p_as_of)
-        and case when i.txid = p_written_by then i.seq > p_seq else not pg_visible_in_snapshot(i.txid, p_as_of) end
+      where left(i.prefix, 1) = left(target, 1) and char_length(i.prefix) = abs(l) and i.prefix = left(target, abs(l))
+        and i.txid >= pg_snapshot_xmax(p_as_of) and (i.txid <> p_written_by or i.seq > p_seq)
       order by i.txid desc limit 1
     ) as voiding
+    where (l > 0) = starts_with(target, 'k') and abs(l) <= char_length(target)
+  ) then
+    return true;
+  end if;
+  if pg_snapshot_xmin(p_as_of) = pg_snapshot_xmax(p_as_of) then
+    return false;
+  end if;
+  return exists (
+    select from unnest(v_targets) as target
+    cross join unnest(p_lengths) as l
+    cross join (select p_written_by as txid union all select pg_snapshot_xip(p_as_of)) as unseen
+    cross join lateral (
+      select from {{prefix_invalidations}} as i
+      where left(i.prefix, 1) = left(target, 1) and char_length(i.prefix) = abs(l) and i.prefix = left(target, abs(l))
+        and i.txid = unseen.txid and (i.txid <> p_written_by or i.seq > p_seq)
+      offset 0
+    ) as voiding
+    where (l > 0) = starts_with(target, 'k') and abs(l) <= char_length(target)
   );
 end
 $$;
@@ -940,6 +959,10 @@ declare
   v_now timestamptz := clock_timestamp();
   v_elected boolean;
 begin
+  -- No entry is valid until the world is settled, and none is void.
+  if not exists (select from {{settled_state}}) then
+    return false;
+  end if;
   update {{state}} as s
   set swept_at = v_now
   from (
@@ -987,6 +1010,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_bound bigint;
+  -- Each costs reads of older entries a look.
+  v_max_lengths constant integer := 64;
 begin
   if exists (select from {{state}} as s where s.trim_candidate is not null) then
     return true;
@@ -996,7 +1021,8 @@ begin
     (select c.reltuples / 10 from pg_class as c where c.oid = '{{entries}}'::regclass)::bigint
   );
   if (select count(*) from (select from {{invalidations}} limit v_bound) as counted) < v_bound
-    and (select count(*) from (select from {{prefix_invalidations}} limit v_bound) as counted) < v_bound then
+    and (select count(*) from (select from {{prefix_invalidations}} limit v_bound) as counted) < v_bound
+    and coalesce(cardinality({{prefix_lengths}}()), 0) <= v_max_lengths then
     return false;
   end if;
   update {{state}} as s
@@ -1021,9 +1047,9 @@ declare
 begin
   removed := 0;
   wrapped := false;
-  select s.* into v_state from {{state}} as s for update skip locked;
+  select s.* into v_state from {{state}} as s where exists (select from {{settled_state}}) for update skip locked;
   if not found then
-    return; -- another sweeper is at work
+    return; -- another sweeper is at work, or the server was started anew
   end if;
   v_from := format('(%s,0)', least(v_state.hand, v_pages))::tid;
   v_to := format('(%s,0)', least(v_state.hand + p_blocks, v_pages))::tid;
@@ -1167,13 +1193,15 @@ begin
   ));
   get diagnostics v_count = row_count;
   v_most := greatest(v_most, v_count);
+  -- The newest stays, here and below: while a transaction is left open, reads would have to step over all that are gone.
   delete from {{prefix_invalidations}} as p
   where p.ctid = any (array(
-    select c.ctid from {{prefix_invalidations}} as c where pg_visible_in_snapshot(c.txid, v_state.trim_fence) limit p_limit
+    select c.ctid from {{prefix_invalidations}} as c
+    where pg_visible_in_snapshot(c.txid, v_state.trim_fence) and c.txid < (select n.txid from {{prefix_invalidations}} as n order by n.txid desc limit 1)
+    limit p_limit
   ));
   get diagnostics v_count = row_count;
   v_most := greatest(v_most, v_count);
-  -- The newest stays: while a transaction is left open, reads would have to step over all that are gone.
   delete from {{invalidators}} as i
   where i.ctid = any (array(
     select c.ctid from {{invalidators}} as c
@@ -1267,6 +1295,10 @@ declare
   v_pages bigint := pg_relation_size('{{entries}}') / current_setting('block_size')::bigint;
   v_keys text[];
 begin
+  removed := 0;
+  if not exists (select from {{settled_state}}) then
+    return;
+  end if;
   select array_agg(c.key) into v_keys
   from (
     select e.key
@@ -1318,7 +1350,7 @@ begin
     insert into {{invalidations}} (target) select t from unnest(p_targets) as t where octet_length(t) <= v_max_bytes;
   end if;
   if cardinality(p_prefixes) > 0 then
-    insert into {{prefix_invalidations}} (prefix) select p from unnest(p_prefixes) as p;
+    insert into {{prefix_invalidations}} (prefix) select p from unnest(p_prefixes) as p where octet_length(p) <= v_max_bytes;
   end if;
   return pg_current_xact_id()::text;
 end
@@ -1496,6 +1528,7 @@ declare
   v_step record;
   v_removed bigint := 0;
 begin
+  perform {{settle_world}}();
   while v_from is not null loop
     v_step := {{prune_blocks}}(v_from, 64, 10000);
     v_removed := v_removed + v_step.removed;

@@ -15,7 +15,7 @@ import pg from 'pg'
 import { type Hint, parseHint } from '../core/change.ts'
 import { CacheError } from '../core/errors.ts'
 import { quoteIdentifier } from '../core/identifier.ts'
-import { cancelStatement } from './cancel.ts'
+import { cancelStatement, cutOff } from './cancel.ts'
 import { type Request, type Row, type Statement, request, send } from './driver.ts'
 import { sqlStateOf, StatementTimeout } from './failures.ts'
 import { BACKEND, planOnceUnlessPooled } from './plans.ts'
@@ -274,4 +274,6 @@ async function endQuietly(client: pg.Client, ms: number): Promise<void> {
   client.on('error', () => {})
   await Promise.race([client.end().catch(() => {}), patience])
   clearTimeout(timer)
+  // What hangs behind a pooler would keep its place there, and each further attempt take one more.
+  cutOff(client)
 }

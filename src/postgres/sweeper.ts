@@ -108,6 +108,8 @@ export class Sweeper {
 
   /** Everything expired or void, now. */
   async prune(): Promise<number> {
+    // Until the world is settled nothing is valid, and nothing void.
+    await this.#driver.query(this.#sql.settleWorld)
     let removed = 0
     let from: string | null = '0'
     while (from !== null) {

@@ -30,13 +30,12 @@ export class Watches {
 
   async watch(table: string, { keys, tags, hints }: WatchPatterns): Promise<void> {
     const text = `select ${this.#names.object('watch')}($1::regclass, $2, $3, $4)`
-    await this.#run(table, unnamed(text), [table, keys, tags, hints])
+    await this.#run('watch', table, unnamed(text), [table, keys, tags, hints])
   }
 
   async unwatch(table: string): Promise<boolean> {
-    const rows = await this.#run(table, unnamed(`select ${this.#names.object('unwatch')}($1::regclass)`), [
-      table,
-    ])
+    const text = `select ${this.#names.object('unwatch')}($1::regclass)`
+    const rows = await this.#run('unwatch', table, unnamed(text), [table])
     return rows[0]?.[0] === 't'
   }
 
@@ -54,14 +53,21 @@ from ${this.#names.object('watches')}()`),
     }))
   }
 
-  async #run(table: string, statement: Statement, values: unknown[]): ReturnType<Driver['query']> {
+  async #run(
+    call: Call,
+    table: string,
+    statement: Statement,
+    values: unknown[],
+  ): ReturnType<Driver['query']> {
     try {
       return await this.#driver.query(statement, values)
     } catch (error) {
-      throw explain(error, table)
+      throw explain(error, call, table)
     }
   }
 }
+
+type Call = 'watch' | 'unwatch'
 
 function unnamed(text: string): Statement {
   return { name: '', text }
@@ -69,21 +75,24 @@ function unnamed(text: string): Statement {
 
 const WRONG_PATTERN = new Set(['42703', '42804', '22023', '42809']) // column, type, braces, not a table
 
-function explain(error: unknown, table: string): unknown {
+function explain(error: unknown, call: Call, table: string): unknown {
   const state = sqlStateOf(error) ?? ''
   const detail = error instanceof Error ? error.message : String(error)
   if (state === '42501') {
-    const message = `watching ${table} needs its owner, who alone may change or end a watch, or \`grant trigger on ${table} to <role>\` (${detail})`
-    return new CacheError('permission-denied', message, { cause: error })
+    const owner = `only the owner of ${table} may change or end its watch`
+    const right = `watching ${table} needs its owner, or \`grant trigger on ${table} to <role>\`; ${owner}`
+    return new CacheError('permission-denied', `${call === 'watch' ? right : owner} (${detail})`, {
+      cause: error,
+    })
   }
   if (state === '42P01' || WRONG_PATTERN.has(state)) {
-    return new CacheError('invalid-option', `cannot watch ${table}: ${detail}`, {
+    return new CacheError('invalid-option', `cannot ${call} ${table}: ${detail}`, {
       option: 'watch',
       cause: error,
     })
   }
   if (state === '55P03') {
-    const message = `${table} is locked by another transaction: call watch() again when its writers have finished`
+    const message = `${table} is locked by another transaction: call ${call}() again when its writers have finished`
     return new CacheError('locked', message, { cause: error })
   }
   return error

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { PostgresCache } from '../../src/index.ts'
 import { createDatabase } from '../database.ts'
@@ -66,6 +67,47 @@ describe('a server that grants no connection', () => {
     await expect(cache.set('refused', 1)).rejects.toThrow(TELLS_WHAT_TO_CHANGE)
     await role.alter('connection limit 2')
     await expect.poll(() => cache.set('granted', 1).then(() => 'stored', String)).toBe('stored')
+  })
+})
+
+describe('more than a pool has connections for', () => {
+  it('is told apart from a server that cannot be reached: nothing was sent', async () => {
+    const { default: pg } = await import('pg')
+    const pool = new pg.Pool({ connectionString: database.url, max: 1, connectionTimeoutMillis: 100 })
+    try {
+      await using cache = new PostgresCache({ pool, notifications: 'poll' })
+      await cache.connect()
+      const held = await pool.connect()
+      await expect(cache.set('a', 1)).rejects.toMatchObject({
+        code: 'timeout',
+        message: expect.stringContaining('nothing was sent, because the pool gave no connection'),
+      })
+      held.release()
+      await cache.set('a', 1)
+    } finally {
+      await pool.end()
+    }
+  })
+
+  it('waits for its turn where it is thousands of atomic writes, and reads go on beside them', async () => {
+    await using cache = new PostgresCache({
+      connectionString: database.url,
+      queryTimeout: 300,
+      local: false,
+    })
+    await cache.set('read', 1)
+    const opened: unknown[] = []
+    cache.on('circuit-opened', ({ error }) => opened.push(error))
+    const counting = Promise.all(Array.from({ length: 5_000 }, (_, i) => cache.increment(`counter ${i}`)))
+    await nextTurn()
+    const started = performance.now()
+    expect(await cache.get('read')).toBe(1)
+    const tookMs = performance.now() - started
+    expect(new Set(await counting)).toEqual(new Set([1]))
+    console.log(
+      `a read beside 5,000 increments: ${tookMs.toFixed(1)} ms; all of them: ${(performance.now() - started).toFixed(0)} ms`,
+    )
+    expect(opened).toEqual([])
   })
 })
 

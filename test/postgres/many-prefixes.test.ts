@@ -1,10 +1,13 @@
 // Prefixes of their own, say one for each user who logs out: what a read looks at does not grow with them.
 
+import { Client } from 'pg'
 import { afterAll, describe, expect, it } from 'vitest'
 import { PostgresCache } from '../../src/index.ts'
 import { createDatabase } from '../database.ts'
+import { createRole } from '../limited-role.ts'
 
-const { url: connectionString, query } = await createDatabase()
+const database = await createDatabase()
+const { url: connectionString, query } = database
 const cache = new PostgresCache({ connectionString, local: false })
 afterAll(() => cache.close())
 
@@ -54,5 +57,56 @@ describe('keys beside many prefixes that were invalidated', () => {
     expect((await read()).valid).toBe(KEYS.length - 3)
     await cache.clear()
     expect((await read()).valid).toBe(0)
+  })
+})
+
+describe('a prefix that is invalidated all the time, while a transaction that has written is left open,', () => {
+  it('costs a read no more than one that was invalidated once', async () => {
+    const leftOpen = new Client(connectionString)
+    await leftOpen.connect()
+    try {
+      await leftOpen.query('begin; select pg_current_xact_id()')
+      for (let i = 0; i < 200; i++) await cache.deleteByPrefix('user:')
+      await cache.setMany(KEYS.map((key) => [key, 1]))
+      const { valid, rows } = await read()
+      console.log(`rows of the log of prefixes for ${KEYS.length} keys: ${rows} beside 200 of one prefix`)
+      expect(valid).toBe(KEYS.length)
+      expect(rows).toBeLessThanOrEqual(2 * KEYS.length)
+      await leftOpen.query(`select postgres_cache.invalidate_prefix('user:4'); commit`)
+      expect((await read()).valid).toBe(KEYS.length - 11)
+    } finally {
+      await leftOpen.end()
+    }
+  })
+})
+
+describe('prefixes of many lengths', () => {
+  it('begin a trim, because each of them costs a look', async () => {
+    const trims = async (): Promise<unknown> => {
+      const [row] = await query<{ trims: boolean }>('select postgres_cache.begin_trim(100000) as trims')
+      return row?.trims
+    }
+    expect(await trims()).toBe(false)
+    await query(`select postgres_cache.invalidate_prefix(repeat('x', i)) from generate_series(1, 70) as i`)
+    expect(await trims()).toBe(true)
+  })
+})
+
+describe('a role that may read live_entries alone', () => {
+  it('may read them beside prefixes, too', async () => {
+    await using role = await createRole(database, { isOwner: false })
+    await query(
+      `grant usage on schema postgres_cache to "${role.name}"; grant select on postgres_cache.live_entries to "${role.name}"`,
+    )
+    await cache.set('older', 1)
+    await cache.deleteByPrefix('others')
+    const client = new Client(role.url)
+    await client.connect()
+    try {
+      const { rows } = await client.query(`select key from postgres_cache.live_entries where key = 'older'`)
+      expect(rows).toEqual([{ key: 'older' }])
+    } finally {
+      await client.end()
+    }
   })
 })

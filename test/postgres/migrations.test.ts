@@ -2,6 +2,7 @@ import { Client } from 'pg'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { describeSchema } from '../../scripts/schema-catalog.ts'
 import { type CacheOptions, PostgresCache } from '../../src/index.ts'
+import { createNames } from '../../src/postgres/names.ts'
 import { removeSchema, renderRoles } from '../../src/schema.ts'
 import { createDatabase } from '../database.ts'
 import { createRole } from '../limited-role.ts'
@@ -81,6 +82,21 @@ describe('migrate', () => {
     )
     expect(left).toEqual([{ relname: 'feed' }])
   })
+
+  it('does not wait for ever for another process that was stopped in the middle of it', async () => {
+    await using cache = new PostgresCache({ ...options, schema: 'elsewhere', local: false })
+    const { loadClass } = createNames({ schema: 'elsewhere', prefix: '' })
+    await database.query(`select pg_advisory_lock(${loadClass}, 0)`)
+    try {
+      const refused = cache.connect().catch((error: unknown) => error)
+      expect(await cache.get('a')).toBeUndefined()
+      expect(await refused).toMatchObject({ code: 'locked', message: expect.stringContaining('elsewhere') })
+    } finally {
+      await database.query(`select pg_advisory_unlock(${loadClass}, 0)`)
+    }
+    await cache.connect()
+    await database.query('drop schema elsewhere cascade')
+  }, 60_000)
 
   it('runs by itself on the first use, unless told not to', async () => {
     await using cache = new PostgresCache(options)

@@ -92,6 +92,7 @@ describe('the functions for SQL', () => {
     await value(`@invalidate(${tooLong}, 'a')`)
     await value(`@invalidate_tags('tag b', ${tooLong})`)
     await value(`@append_invalidations(array['k' || ${tooLong}], null)`)
+    await value(`@invalidate_prefix(${tooLong})`)
     expect(await cache.getMany(['a', 'b'], { fresh: true })).toEqual([undefined, undefined])
   })
 

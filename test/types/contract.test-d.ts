@@ -108,6 +108,9 @@ expectTypeOf(
 void typed.set('1', 5)
 // @ts-expect-error another type
 void typed.getOrSet('1', () => 5)
+void typed.setMany([['1', user], { key: '2', value: user, ttl: '1m' }])
+// @ts-expect-error another type
+void typed.setMany([['1', 5]])
 
 // What it takes.
 void cache.set('k', user, { ttl: '5m', grace: '1h', tags: ['users'], signal: AbortSignal.timeout(5) })

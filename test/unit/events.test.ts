@@ -145,11 +145,13 @@ describe('Reporter', () => {
     }
     expect(await allocated(frequent)).toBeLessThan(1)
 
+    // Not so where somebody does. A collection in the middle of a round can make it look like less.
     const listen = (): void => {}
     subscribe('postgres-cache:hit', listen)
-    const heard = await allocated(() => reporter.hit('k', 'local'))
+    await expect
+      .poll(() => allocated(() => reporter.hit('k', 'local')), { timeout: 30_000 })
+      .toBeGreaterThan(10)
     unsubscribe('postgres-cache:hit', listen)
-    expect(heard).toBeGreaterThan(10)
   })
 
   test('a snapshot of the counters does not change later', () => {

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { Cache } from '../../src/contract.ts'
 import { NullCache } from '../../src/null-cache.ts'
 import type { CacheOptions } from '../../src/options.ts'
+import { Latch } from '../latch.ts'
 
 const refused = (code: string) => expect.objectContaining({ name: 'CacheError', code })
 
@@ -59,7 +60,7 @@ describe('NullCache', () => {
       'k',
       (context) => {
         expect(context.key).toBe('k')
-        expect(context.signal).toBe(signal)
+        expect(context.signal.aborted).toBe(signal.aborted)
         expect(context.previous).toBe(undefined)
         context.set({ ttl: '1m', tags: ['t'] })
         return context.skip('value')
@@ -68,6 +69,32 @@ describe('NullCache', () => {
     )
     expect(value).toBe('value')
     expect(await cache.getOrSet('k', ({ signal: own }) => own.aborted)).toBe(false)
+  })
+
+  test('a caller that has waited long enough is let go, and the load goes on', async () => {
+    const cache = new NullCache()
+    const loaded = new Promise((resolve) => cache.on('loaded', resolve))
+    const latch = new Latch()
+    const load = async (): Promise<number> => {
+      await latch.opened
+      return 1
+    }
+    await expect(cache.getOrSet('k', load, { timeout: 1 })).rejects.toMatchObject({
+      code: 'wait-timeout',
+      key: 'k',
+      option: 'timeout',
+    })
+    await expect(cache.getOrSet('m', load, { loadTimeout: 1 })).rejects.toMatchObject({
+      code: 'load-timeout',
+      key: 'm',
+    })
+    const gaveUp = new AbortController()
+    const abandoned = cache.getOrSetMany(['l'], async () => [await load()], { signal: gaveUp.signal })
+    const reason = new Error('request closed')
+    gaveUp.abort(reason)
+    await expect(abandoned).rejects.toBe(reason)
+    latch.open()
+    expect(await loaded).toMatchObject({ key: 'k' })
   })
 
   test('what the loader throws reaches the caller unchanged', async () => {

@@ -74,10 +74,13 @@ describe('assertKey', () => {
     )
   })
 
-  test('keeps the message short for a long key', () => {
+  test('keeps the message short for a long key, and says how long it is', () => {
     expect(() => assertKey('x'.repeat(1_000_000))).toThrow(
-      expect.objectContaining({ message: expect.stringMatching(/^.{0,250}$/s) }),
+      expect.objectContaining({
+        message: expect.stringMatching(/^.{0,240} of 1000000 bytes: put a hash .*$/s),
+      }),
     )
+    expect(() => assertTag('€'.repeat(342))).toThrow(' of 1026 bytes: ')
   })
 
   test('takes exactly the texts that survive UTF-8 within the limit', () => {

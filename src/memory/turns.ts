@@ -1,0 +1,46 @@
+// At most so many at a time. The others wait for their turn, in order.
+
+export class Turns {
+  #free: number
+  #first: Waiting | undefined
+  #last: Waiting | undefined
+
+  constructor(atATime: number) {
+    this.#free = atATime
+  }
+
+  async take<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#free > 0) this.#free--
+    else await this.#wait()
+    try {
+      return await work()
+    } finally {
+      this.#pass()
+    }
+  }
+
+  #wait(): Promise<void> {
+    return new Promise((begin) => {
+      const waiting: Waiting = { begin, next: undefined }
+      if (this.#last === undefined) this.#first = waiting
+      else this.#last.next = waiting
+      this.#last = waiting
+    })
+  }
+
+  #pass(): void {
+    const next = this.#first
+    if (next === undefined) {
+      this.#free++
+      return
+    }
+    this.#first = next.next
+    if (this.#first === undefined) this.#last = undefined
+    next.begin()
+  }
+}
+
+interface Waiting {
+  readonly begin: () => void
+  next: Waiting | undefined
+}
