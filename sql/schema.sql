@@ -912,6 +912,18 @@ declare
 begin
   if p_tags is not null then
     v_targets := v_targets || array(select 't' || tag from unnest(p_tags) as tag);
+  elsif pg_snapshot_xmin(p_as_of) = pg_snapshot_xmax(p_as_of) then
+    -- As below, for most entries.
+    return exists (
+      select from unnest(p_lengths) as l
+      cross join lateral (
+        select from "postgres_cache"."prefix_invalidations" as i
+        where left(i.prefix, 1) = left(p_target, 1) and char_length(i.prefix) = abs(l) and i.prefix = left(p_target, abs(l))
+          and i.txid >= pg_snapshot_xmax(p_as_of) and (i.txid <> p_written_by or i.seq > p_seq)
+        order by i.txid desc limit 1
+      ) as voiding
+      where (l > 0) = starts_with(p_target, 'k') and abs(l) <= char_length(p_target)
+    );
   end if;
   if exists (
     select from unnest(v_targets) as target
