@@ -98,7 +98,7 @@ describe('more than a pool has connections for', () => {
       const progress = { isOver: false }
       const keys = Array.from({ length: 2_000 }, (_, i) => `counter ${i}`)
       const counting = Promise.all(keys.map((key) => cache.increment(key))).finally(
-        () => (isCounting = false),
+        () => (progress.isOver = true),
       )
       let mostWaiting = 0
       let reads = 0
