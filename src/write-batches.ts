@@ -138,16 +138,17 @@ export class WriteBatches {
 
   /** One operation by itself, again after conflicts until queryTimeout. */
   async #sendApart(operation: Operation): Promise<Written> {
-    let deadline: number | undefined
+    // From the first turn on: waiting for it is no conflict.
+    let deadline = Infinity
     const attempt = (): Promise<Written[]> => {
-      deadline ??= performance.now() + this.#options.timeoutMs
+      deadline = Math.min(deadline, performance.now() + this.#options.timeoutMs)
       return this.#attempt([operation], LOCK_TIMEOUT_MS)
     }
     for (;;) {
       try {
         return (await this.#turns.take(attempt))[0] as Written
       } catch (error) {
-        if (!isRetryable((error as CacheError).cause) || performance.now() >= (deadline ?? 0)) throw error
+        if (!isRetryable((error as CacheError).cause) || performance.now() >= deadline) throw error
       }
       // Jitter: whoever collided with us tries again, too.
       await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE_MS * Math.random()))

@@ -89,10 +89,16 @@ describe('NullCache', () => {
       key: 'm',
     })
     const gaveUp = new AbortController()
-    const abandoned = cache.getOrSetMany(['l'], async () => [await load()], { signal: gaveUp.signal })
+    const seen: AbortSignal[] = []
+    const loadMany = async (_: readonly string[], { signal }: { signal: AbortSignal }): Promise<number[]> => {
+      seen.push(signal)
+      return [await load()]
+    }
+    const abandoned = cache.getOrSetMany(['l'], loadMany, { signal: gaveUp.signal })
     const reason = new Error('request closed')
     gaveUp.abort(reason)
     await expect(abandoned).rejects.toBe(reason)
+    expect(seen.map(({ reason: told }) => told)).toEqual([reason])
     latch.open()
     expect(await loaded).toMatchObject({ key: 'k' })
   })

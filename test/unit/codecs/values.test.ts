@@ -135,7 +135,7 @@ describe('decodeStored', () => {
     expect(() => decodeStored(using(utf16), { key, text: '<abc>', bytes: null, codec: 'quoted' })).toThrow(
       expect.objectContaining({
         code: 'invalid-value',
-        message: expect.stringContaining("was written by codec 'quoted', which is not configured here"),
+        message: `The entry of key ${JSON.stringify(key)} was written by codec 'quoted', which is not configured here: it is a miss until it is written again`,
       }),
     )
   })
