@@ -17,7 +17,7 @@ export interface CompressionOptions {
   readonly algorithm?: 'zstd' | 'brotli' | undefined
   /** Smaller contents are stored as they are. @default 1024 */
   readonly minBytes?: number | undefined
-  /** Contents that are larger when decompressed are refused, on the way in and on the way out. @default 64 MiB */
+  /** Contents that are larger when decompressed are refused with `value-too-large`, and are misses where stored. @default 64 MiB */
   readonly maxBytes?: number | undefined
 }
 
@@ -123,7 +123,11 @@ function compressionOf(algorithm: Algorithm): Compression {
 }
 
 function tooLarge(maxBytes: number): CacheError {
-  return new CacheError('value-too-large', `More than \`maxBytes\` when decompressed, ${maxBytes}`, {
-    option: 'maxBytes',
-  })
+  return new CacheError(
+    'value-too-large',
+    `more than \`maxBytes\` of compressed() when decompressed, ${maxBytes}`,
+    {
+      option: 'maxBytes',
+    },
+  )
 }

@@ -2,7 +2,7 @@
 // column without a codec id, where SQL can read and write it; readers of any codec understand both, unless it refuses what it has not written.
 
 import { isPromise, isUint8Array } from 'node:util/types'
-import { CacheError } from '../core/errors.ts'
+import { CacheError, isCacheError } from '../core/errors.ts'
 import type { StoredEntry } from '../core/entry.ts'
 import { bytesCodec } from './bytes.ts'
 import type { Codec, CodecContext } from './codec.ts'
@@ -31,7 +31,7 @@ export function encodeValue(options: ValueOptions, key: string, value: unknown):
   return encoded
 }
 
-/** Throws `invalid-value`, naming the key. */
+/** Throws `invalid-value`, or `value-too-large` where a codec has a bound of its own, naming the key. */
 export function encodeOfAnySize(options: ValueOptions, key: string, value: unknown): EncodedValue {
   const { codec } = options
   const used = isUint8Array(value) && codec.bytes !== 'encoded' ? bytesCodec : codec
@@ -48,9 +48,14 @@ export function assertSize({ maxValueBytes }: ValueOptions, key: string, { size 
   throw new CacheError('value-too-large', message, { key, option: 'maxValueBytes' })
 }
 
-/** What a read would give for the value. Throws `invalid-value`, naming the key. */
+/** What a read would give for the value; what is too large for the codec, as it is. Throws `invalid-value`, naming the key. */
 export function asStored(options: ValueOptions, key: string, value: unknown): unknown {
-  return decodeStored(options, { key, ...encodeOfAnySize(options, key, value) })
+  try {
+    return decodeStored(options, { key, ...encodeOfAnySize(options, key, value) })
+  } catch (error) {
+    if (isCacheError(error, 'value-too-large')) return value
+    throw error
+  }
 }
 
 /** As decodeValue, of a row. */
@@ -112,13 +117,15 @@ function attempt(codec: Codec, value: unknown, context: CodecContext): string | 
     return codec.encode(value, context)
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
-    throw refusal(key, reason, cause)
+    if (!isCacheError(cause, 'value-too-large')) throw refusal(key, reason, cause)
+    throw new CacheError(cause.code, cannotStore(key, reason), { key, option: cause.option, cause })
   }
 }
 
 function refusal(key: string, reason: string, cause?: unknown): CacheError {
-  return new CacheError('invalid-value', `Cannot store the value of key ${JSON.stringify(key)}: ${reason}`, {
-    key,
-    cause,
-  })
+  return new CacheError('invalid-value', cannotStore(key, reason), { key, cause })
+}
+
+function cannotStore(key: string, reason: string): string {
+  return `Cannot store the value of key ${JSON.stringify(key)}: ${reason}`
 }

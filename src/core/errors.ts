@@ -9,7 +9,7 @@
  * - `invalid-tag`: the same for a tag, or too many tags on one entry.
  * - `invalid-ttl`: a `ttl` or `grace` is not a positive duration; pass `null` as ttl for no expiry.
  * - `invalid-value`: the codec cannot encode the value, or cannot decode what is stored; fix the value or the codec.
- * - `value-too-large`: the encoded value exceeds `maxValueBytes`; store less, or raise the option.
+ * - `value-too-large`: the encoded value exceeds `maxValueBytes`, or `maxBytes` of `compressed()`; store less, or raise the option.
  *
  * The server or the way to it:
  * - `unavailable`: the server cannot be reached, or the circuit is open after it could not; retry later.

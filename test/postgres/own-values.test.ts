@@ -1,5 +1,12 @@
 import { afterAll, describe, expect, it } from 'vitest'
-import { type CacheOptions, type Codec, PostgresCache } from '../../src/index.ts'
+import {
+  type CacheError,
+  type CacheOptions,
+  type Codec,
+  compressed,
+  NullCache,
+  PostgresCache,
+} from '../../src/index.ts'
 import { createDatabase } from '../database.ts'
 import { Latch } from '../latch.ts'
 
@@ -100,6 +107,27 @@ describe('what was just loaded is what a hit gives', () => {
     expect([one, two]).toStrictEqual([stored, stored])
     expect(one).not.toBe(two)
     expect(await small.get('large')).toBeUndefined()
+  })
+
+  it('and is returned as it was made where it is too large for the codec', async () => {
+    const options = { connectionString, codec: compressed({ maxBytes: 10 }) }
+    await using small = new PostgresCache(options)
+    const refusals: CacheError[] = []
+    small.on('error', ({ error }) => refusals.push(error))
+    expect(await small.getOrSet('bulky', made)).toStrictEqual(made())
+    expect(await small.getOrSetMany(['bulky'], () => [made()])).toStrictEqual([made()])
+    expect(await small.get('bulky')).toBeUndefined()
+    const refusal = expect.objectContaining({
+      code: 'value-too-large',
+      key: 'bulky',
+      option: 'maxBytes',
+      message:
+        'Cannot store the value of key "bulky": more than `maxBytes` of compressed() when decompressed, 10',
+    })
+    expect(refusals).toEqual([refusal, refusal])
+    await expect(small.set('bulky', made())).rejects.toEqual(refusal)
+    await using none = new NullCache(options)
+    expect(await none.getOrSet('bulky', made)).toStrictEqual(made())
   })
 
   it('and `previous` is the loader’s own to change', async () => {
