@@ -15,7 +15,6 @@ import type {
 import type { CacheMeasures } from './measures.ts'
 import type {
   CallOptions,
-  EntryOptions,
   GetOptions,
   GetOrSetOptions,
   IncrementOptions,
@@ -25,6 +24,7 @@ import type {
   WatchOptions,
 } from './options.ts'
 import type { StandardSchema } from './shape.ts'
+import type { TransactionCache, TransactionLike } from './transaction-cache.ts'
 import type { NamespaceOptions, OutputOf, TypedCalls } from './typed-cache.ts'
 
 /**
@@ -253,26 +253,6 @@ export interface CacheStats extends CacheCounters, CacheMeasures {
   readonly pendingBytes: number
   /** Milliseconds since the last sync was sent: what is older is known here. null: none was answered yet. */
   readonly syncAgeMs: number | null
-}
-
-/** The part of a `pg` client that withTransaction uses. Other libraries resolve to the rows themselves, as objects. */
-export interface TransactionLike {
-  query(text: string, values: (string | number | null)[]): PromiseLike<{ rows: unknown[] } | unknown[]>
-}
-
-/** What withTransaction returns. Usable until the transaction ends; then calls reject with `transaction-ended`. */
-export interface TransactionCache {
-  /** As the transaction sees it: its own changes, and in REPEATABLE READ the same as its rows. */
-  get<T = unknown>(key: string): Promise<T | undefined>
-  /**
-   * Stored when the transaction commits. Where another transaction has written the key since withTransaction was
-   * called, or holds it for more than 100 ms, the key is invalidated instead.
-   */
-  set(key: string, value: unknown, options?: EntryOptions): Promise<void>
-  delete(key: string): Promise<void>
-  invalidate(keys: string | readonly string[]): Promise<void>
-  invalidateTags(tags: string | readonly string[]): Promise<void>
-  deleteByPrefix(prefix: string): Promise<void>
 }
 
 export interface Watch {

@@ -2,7 +2,8 @@
 
 export { PostgresCache } from './cache.ts'
 export { NullCache } from './null-cache.ts'
-export type { Cache, CacheStats, TransactionCache, TransactionLike, TypedCache, Watch } from './contract.ts'
+export type { Cache, CacheStats, TypedCache, Watch } from './contract.ts'
+export type { TransactionCache, TransactionLike, TypedTransaction } from './transaction-cache.ts'
 export type { SchemaResult, StandardSchema } from './shape.ts'
 export type { NamespaceOptions, OutputOf, TypedCalls } from './typed-cache.ts'
 export type {

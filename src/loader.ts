@@ -50,7 +50,7 @@ export interface ManyLoadContext {
 }
 
 // oxlint-disable-next-line typescript/no-explicit-any -- of whatever parameters: unknown ones would match no function
-export type AsyncFunction = (...args: any[]) => Promise<unknown>
+export type AsyncFunction<T = unknown> = (...args: any[]) => Promise<T>
 
 export type WrapOptions<Args extends readonly unknown[]> = Omit<
   ReadThroughOptions,

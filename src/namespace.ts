@@ -1,6 +1,6 @@
 // A part of a cache under a prefix of its own, with the same interface. It owns nothing: connections belong to the cache that it was made from.
 
-import type { Cache, CacheStats, TransactionCache, TransactionLike, TypedCache, Watch } from './contract.ts'
+import type { Cache, CacheStats, TypedCache, Watch } from './contract.ts'
 import { checkObject, invalid } from './core/check.ts'
 import type { Duration } from './core/duration.ts'
 import type { CacheError } from './core/errors.ts'
@@ -31,6 +31,7 @@ import {
   type WatchOptions,
 } from './options.ts'
 import { Shape, type StandardSchema } from './shape.ts'
+import type { TransactionCache, TransactionLike } from './transaction-cache.ts'
 import type { NamespaceOptions, OutputOf } from './typed-cache.ts'
 import { wrapFunction } from './wrap.ts'
 

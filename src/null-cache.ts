@@ -3,7 +3,7 @@
 
 import { checkStep, checkVersion } from './atomics.ts'
 import { encodeValue } from './codecs/values.ts'
-import type { Cache, CacheStats, TransactionCache, TransactionLike, TypedCache, Watch } from './contract.ts'
+import type { Cache, CacheStats, TypedCache, Watch } from './contract.ts'
 import { type Duration, parseTtl } from './core/duration.ts'
 import type { Entry, Version } from './core/entry.ts'
 import { assertKey, assertKeys, assertPrefix, assertTags } from './core/key.ts'
@@ -47,6 +47,7 @@ import { checkEntries, resolveSetEntry } from './set-entries.ts'
 import type { StandardSchema } from './shape.ts'
 import { toStats } from './stats.ts'
 import { assertClient } from './transaction.ts'
+import type { TransactionCache, TransactionLike } from './transaction-cache.ts'
 import type { NamespaceOptions, OutputOf } from './typed-cache.ts'
 import { wrapFunction } from './wrap.ts'
 

@@ -2,7 +2,6 @@
 // changes at once, because what they touch goes past the local cache until a sync has seen the transaction end.
 
 import { decodeStored, encodeValue } from './codecs/values.ts'
-import type { TransactionCache, TransactionLike } from './contract.ts'
 import { invalid } from './core/check.ts'
 import { CacheError, isCacheError } from './core/errors.ts'
 import { assertKey, assertKeys, assertPrefix, assertTags } from './core/key.ts'
@@ -12,6 +11,7 @@ import type { EntryOptions, ResolvedOptions } from './options.ts'
 import type { TransactionStore } from './postgres/transactions.ts'
 import { resolveSetEntry } from './set-entries.ts'
 import type { Sync } from './sync.ts'
+import type { TransactionCache, TransactionLike } from './transaction-cache.ts'
 import { toEntryWrite } from './entry-write.ts'
 
 const NOTHING: Targets = { keys: [], tags: [], keyPrefixes: [], tagPrefixes: [] }

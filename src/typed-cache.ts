@@ -1,7 +1,7 @@
 // What a namespace can be told, and its calls where a schema says of which type its values are.
 
 import type { Entry, Version } from './core/entry.ts'
-import type { Loader, ManyLoader } from './loader.ts'
+import type { AsyncFunction, Loader, ManyLoader, Wrapped, WrapOptions } from './loader.ts'
 import type {
   CallOptions,
   EntryOptions,
@@ -14,6 +14,7 @@ import type {
   StaleChoice,
 } from './options.ts'
 import type { StandardSchema } from './shape.ts'
+import type { TransactionLike, TypedTransaction } from './transaction-cache.ts'
 
 /** Defaults of a namespace: what a call leaves out. What they leave out the cache decides. */
 export type NamespaceOptions = NamespaceDefaults & StaleChoice
@@ -50,4 +51,6 @@ export interface TypedCalls<T> {
   setMany(entries: Iterable<SetEntry<T>>, options?: SetOptions): Promise<void>
   add(key: string, value: T, options?: SetOptions): Promise<boolean>
   compareAndSet(key: string, version: Version | undefined, value: T, options?: SetOptions): Promise<boolean>
+  wrap<F extends AsyncFunction<T | undefined>>(fn: F, options: WrapOptions<Parameters<F>>): Wrapped<F>
+  withTransaction(tx: TransactionLike): Promise<TypedTransaction<T>>
 }

@@ -10,6 +10,7 @@ import type { LoadContext } from '../../src/loader.ts'
 import { NullCache } from '../../src/null-cache.ts'
 import type { StandardSchema } from '../../src/shape.ts'
 import type { CacheOptions, PoolLike, SetOptions } from '../../src/options.ts'
+import type { TypedTransaction } from '../../src/transaction-cache.ts'
 
 interface User {
   name: string
@@ -111,6 +112,16 @@ void typed.getOrSet('1', () => 5)
 void typed.setMany([['1', user], { key: '2', value: user, ttl: '1m' }])
 // @ts-expect-error another type
 void typed.setMany([['1', 5]])
+const typedUser = typed.wrap(async (id: number) => (id > 0 ? user : undefined), { key: (id) => `${id}` })
+expectTypeOf(typedUser(1)).resolves.toEqualTypeOf<User | undefined>()
+// @ts-expect-error another type
+void typed.wrap(async (id: number) => id, { key: (id) => `${id}` })
+declare const typedTransaction: Awaited<ReturnType<typeof typed.withTransaction>>
+expectTypeOf(typedTransaction).toEqualTypeOf<TypedTransaction<User>>()
+expectTypeOf(typedTransaction.get('1')).resolves.toEqualTypeOf<User | undefined>()
+void typedTransaction.set('1', user, { ttl: '1m' })
+// @ts-expect-error another type
+void typedTransaction.set('1', 5)
 
 // What it takes.
 void cache.set('k', user, { ttl: '5m', grace: '1h', tags: ['users'], signal: AbortSignal.timeout(5) })
