@@ -4,9 +4,10 @@ import type { ListedEntry } from './core/entry.ts'
 import type { Gate } from './gate.ts'
 import type { LocalView } from './memory/coherence.ts'
 import type { ResolvedScanOptions } from './options.ts'
-import type { Store } from './postgres/store.ts'
+import type { Page, Store } from './postgres/store.ts'
 
 const PAGE_SIZE = 500
+const LOOKED = 2_000 // 45 µs for one that a prefix has voided, on a busy machine
 
 export class Scan {
   readonly #store: Store
@@ -33,16 +34,13 @@ export class Scan {
   }
 
   async *entries({ prefix, tag, signal }: ResolvedScanOptions): AsyncGenerator<ListedEntry> {
-    let after = ''
-    for (;;) {
+    let after: string | null = ''
+    while (after !== null) {
       signal?.throwIfAborted()
-      const page = await this.#gate.pass('scan', () =>
-        this.#store.page({ after, prefix, tag, limit: PAGE_SIZE }),
-      )
-      yield* page
-      const last = page.at(-1)
-      if (last === undefined || page.length < PAGE_SIZE) return
-      after = last.key
+      const request = { after, prefix, tag, limit: PAGE_SIZE, looked: LOOKED }
+      const page: Page = await this.#gate.pass('scan', () => this.#store.page(request))
+      yield* page.entries
+      after = page.after
     }
   }
 }

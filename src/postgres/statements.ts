@@ -18,7 +18,7 @@ export interface Statements {
   readonly invalidate: Statement
   readonly touch: Statement
   readonly list: Statement
-  /** After $1, at most $2; where it is by tag, those that carry $3. */
+  /** After $1, at most $2, of $3 that are looked at; where it is by tag, those that carry $4. */
   readonly page: (prefix: string, isByTag: boolean) => Statement
   readonly beginSweep: Statement
   readonly beginTrim: Statement
@@ -118,14 +118,27 @@ where e.key = $1 and e.expires_at > statement_timestamp()`,
     ),
     // Pages in key order: every prefix of a key sorts before the key under collation "C". The prefix is a literal, from which the planner knows where
     // the last page ends; from a parameter it would not in a plan that is kept, nor from starts_with() before PostgreSQL 15, and go on to the end of the
-    // table.
+    // table. Rows are looked at one by one, in the order of the first of the two lists, until the page is full: void ones, or those without the tag, may
+    // be many (200,000 that a clear() has left took 8 s in one statement, PostgreSQL 18, 2 cores, 2026-12-01). Where the page is not full, a last row says
+    // where to go on.
     page: (prefix, isByTag) => ({
       name: '',
-      text: `select ${listedColumns}
-from ${object('valid_entries')} as e
-where e.key > $1 and e.key like ${quoteLiteral(patternOf(prefix))}
-  and e.fresh_until > statement_timestamp()${isByTag ? ' and $3 = any (e.tags)' : ''}
-order by e.key limit $2`,
+      text: `with looked as materialized (
+  select e.key, e.fresh_until, e.tags
+  from ${object('entries')} as e
+  where e.key > $1 and e.key like ${quoteLiteral(patternOf(prefix))}
+  order by e.key limit (select $3::bigint)
+), page as materialized (
+  select found.*
+  from looked
+  cross join lateral (select ${listedColumns} from ${object('valid_entries')} as e where e.key = looked.key offset 0) as found
+  where looked.fresh_until > statement_timestamp()${isByTag ? ' and $4 = any (looked.tags)' : ''}
+  limit $2
+)
+select * from page
+union all
+select (select l.key from looked as l offset $3 - 1 limit 1), null, null, null, null, null, null, null, null
+where (select pg_catalog.count(*) from page) < $2`,
     }),
     beginSweep: named('begin_sweep', `select ${object('begin_sweep')}($1, $2, $3)`),
     beginTrim: named('begin_trim', `select ${object('begin_trim')}($1)`),

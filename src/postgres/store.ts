@@ -64,11 +64,19 @@ export interface Targets {
   readonly tagPrefixes?: readonly string[]
 }
 
-export interface Page {
+export interface PageRequest {
   readonly after: string
   readonly prefix: string
   readonly tag: string | undefined
   readonly limit: number
+  /** How many rows one statement looks at, whether they belong to the page or not. */
+  readonly looked: number
+}
+
+export interface Page {
+  readonly entries: readonly ListedEntry[]
+  /** What the next page comes after; null: this is the last one. */
+  readonly after: string | null
 }
 
 // Where one entry is older than an invalidation, others are, and stay so until they are overwritten: a glance first would be in vain.
@@ -204,10 +212,13 @@ export class Store {
   }
 
   /** Fresh entries after a key, in key order. */
-  async page({ after, prefix, tag, limit }: Page): Promise<ListedEntry[]> {
+  async page({ after, prefix, tag, limit, looked }: PageRequest): Promise<Page> {
     const statement = this.#sql.page(prefix, tag !== undefined)
-    const rows = await this.#driver.query(statement, [after, limit, ...(tag === undefined ? [] : [tag])])
-    return rows.map(toListed)
+    const values = [after, limit, looked, ...(tag === undefined ? [] : [tag])]
+    const rows = await this.#driver.query(statement, values)
+    const last = rows.at(-1)
+    const entries = (last?.[5] === null ? rows.slice(0, -1) : rows).map(toListed)
+    return { entries, after: last?.[0] ?? null }
   }
 }
 

@@ -108,8 +108,8 @@ describe('a page of a listing', () => {
   it.each(['user:', 'it’s \\ "', ''])('ends with the prefix %j in a plan that is kept', async (prefix) => {
     const { admin } = database
     await admin.query('begin; set local plan_cache_mode = force_generic_plan; set local enable_seqscan = off')
-    await admin.query(`prepare page (text, bigint) as ${statements.page(prefix, false).text}`)
-    const { rows } = await admin.query<{ 'QUERY PLAN': string }>(`explain execute page ('', 10)`)
+    await admin.query(`prepare page (text, bigint, bigint) as ${statements.page(prefix, false).text}`)
+    const { rows } = await admin.query<{ 'QUERY PLAN': string }>(`explain execute page ('', 10, 100)`)
     await admin.query('rollback; deallocate page')
     const condition = rows.map((row) => row['QUERY PLAN']).find((line) => /Index Cond: .*key > /.test(line))
     expect(condition).toMatch(prefix === '' ? /key >/ : /key < /)
