@@ -151,6 +151,27 @@ begin
 end
 $$;
 
+-- What this transaction has just set is as of now, where something that is older than its hold of the row would void it.
+create function {{restamp}}(p_keys text[]) returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = 'force_generic_plan'
+as $$
+begin
+  perform {{act}}('restamp');
+  update {{entries}} as e
+  set as_of = pg_current_snapshot()
+  where e.key = any (p_keys) and e.written_by = pg_current_xact_id() and e.origin = 's'
+    and (
+      {{is_voided}}('k' || e.key, e.as_of, (select {{prefix_lengths}}()))
+      or e.tags is not null and exists (
+        select from unnest(e.tags) as tag where {{is_voided}}('t' || tag, e.as_of, (select {{prefix_lengths}}()))
+      )
+    );
+  perform {{act}}('write');
+end
+$$;
+
 -- Sets (token null) and fills (token given) of distinct keys, in the order given, which has to be the same for all callers, so that batches cannot
 -- deadlock among themselves: sorting them here costs a statement 2 to 3 %. p_fresh_ms: infinite for no expiry; p_keep_ms: null for no grace. A row
 -- that a caller's transaction holds raises 55P03 after p_lock_timeout; the library then leaves that key out of the batch and tries it apart.
@@ -238,17 +259,12 @@ begin
     or e.origin = 'f' and pg_snapshot_xmax(e.as_of) < pg_snapshot_xmax(excluded.as_of);
   get diagnostics v_count = row_count;
 
-  -- A set is as of the moment from which it holds its row. Whoever held that before, and removed it, has left an invalidation that v_as_of cannot see and
-  -- that does not mean this set. Where no transaction has ended meanwhile there is none; the next look is as cheap as the newest of those that appended one.
+  -- A set is as of the moment from which it holds its row. Whoever held that before, and removed it, or invalidated one of its tags, has left an invalidation
+  -- that v_as_of cannot see and that does not mean this set. Where no transaction has ended meanwhile there is none; the next look is as cheap as the newest of those that appended one.
   -- Nested, because what holds a sub-select is run like a statement, whatever stands before it.
   if pg_current_snapshot()::text <> v_as_of::text then
     if exists (select from {{invalidators}} as i where i.txid >= pg_snapshot_xmin(v_as_of)) then
-      p_lock_timeout := set_config('postgres_cache.act', 'restamp', true);
-      update {{entries}} as e
-      set as_of = pg_current_snapshot()
-      where e.key = any (p_keys) and e.written_by = pg_current_xact_id() and e.origin = 's'
-        and {{is_voided}}('k' || e.key, e.as_of, (select {{prefix_lengths}}()));
-      p_lock_timeout := set_config('postgres_cache.act', 'write', true);
+      perform {{restamp}}(p_keys);
     end if;
   end if;
 

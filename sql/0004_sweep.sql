@@ -247,11 +247,13 @@ begin
   ));
   get diagnostics v_count = row_count;
   v_most := greatest(v_most, v_count);
-  -- The newest stays, here and below: while a transaction is left open, reads would have to step over all that are gone.
+  -- The newest stays, here and below: while a transaction is left open, reads would have to step over all that are gone. One row of it: as many lengths as
+  -- make a trim necessary may be of one transaction.
   delete from {{prefix_invalidations}} as p
   where p.ctid = any (array(
     select c.ctid from {{prefix_invalidations}} as c
-    where pg_visible_in_snapshot(c.txid, v_state.trim_fence) and c.txid < (select n.txid from {{prefix_invalidations}} as n order by n.txid desc limit 1)
+    where pg_visible_in_snapshot(c.txid, v_state.trim_fence)
+      and c.ctid <> (select n.ctid from {{prefix_invalidations}} as n order by n.txid desc limit 1)
     limit p_limit
   ));
   get diagnostics v_count = row_count;

@@ -166,6 +166,9 @@ begin
 end
 $$;
 
+-- Whoever may make a trigger of it can invalidate any key.
+revoke execute on function {{watched}}() from public;
+
 -- The table itself, and what is below it, partitions or children: statement triggers of a parent do not see a statement that names one of those. In the
 -- order in which PostgreSQL locks them for a statement that names the parent, so that whoever locks them all meets no writer half-way.
 create function {{watched_relations}}(p_table regclass) returns setof regclass

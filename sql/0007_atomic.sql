@@ -17,6 +17,7 @@ as $$
 declare
   v_now constant timestamptz := clock_timestamp();
   v_epoch constant float8 := extract(epoch from v_now);
+  v_as_of pg_snapshot;
 begin
   perform {{begin_own_write}}(p_world);
   perform set_config('lock_timeout', p_lock_timeout, true);
@@ -50,10 +51,15 @@ begin
       pg_current_xact_id(), nextval('{{seq}}'), v_now, to_timestamp(v_epoch + p_fresh_ms / 1000), to_timestamp(v_epoch + p_keep_ms / 1000),
       's', p_key, pg_current_snapshot(), p_codec, p_tags, p_value, p_bytes
     )
-    on conflict (key) do nothing;
-    done := found;
+    on conflict (key) do nothing
+    returning as_of into v_as_of;
+    done := v_as_of is not null;
     exit when done; -- else somebody has written the row meanwhile: it is there now
   end loop;
+  -- It may have waited for a row that was then rolled back, as a set does.
+  if pg_current_snapshot()::text <> v_as_of::text then
+    perform {{restamp}}(array[p_key]);
+  end if;
   version := pg_current_xact_id()::text;
 end
 $$;
@@ -71,6 +77,7 @@ as $$
 declare
   v_now constant timestamptz := clock_timestamp();
   v_epoch constant float8 := extract(epoch from v_now);
+  v_as_of pg_snapshot;
   v_present record;
   v_sum numeric;
 begin
@@ -86,8 +93,12 @@ begin
       pg_current_xact_id(), nextval('{{seq}}'), v_now, to_timestamp(v_epoch + p_fresh_ms / 1000), to_timestamp(v_epoch + p_keep_ms / 1000),
       's', p_key, pg_current_snapshot(), p_tags, trim_scale(p_by)::text
     )
-    on conflict (key) do nothing;
-    if found then
+    on conflict (key) do nothing
+    returning as_of into v_as_of;
+    if v_as_of is not null then
+      if pg_current_snapshot()::text <> v_as_of::text then
+        perform {{restamp}}(array[p_key]);
+      end if;
       result := trim_scale(p_by)::text;
       version := pg_current_xact_id()::text;
       return;

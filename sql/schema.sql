@@ -520,11 +520,13 @@ begin
   ));
   get diagnostics v_count = row_count;
   v_most := greatest(v_most, v_count);
-  -- The newest stays, here and below: while a transaction is left open, reads would have to step over all that are gone.
+  -- The newest stays, here and below: while a transaction is left open, reads would have to step over all that are gone. One row of it: as many lengths as
+  -- make a trim necessary may be of one transaction.
   delete from "postgres_cache"."prefix_invalidations" as p
   where p.ctid = any (array(
     select c.ctid from "postgres_cache"."prefix_invalidations" as c
-    where pg_visible_in_snapshot(c.txid, v_state.trim_fence) and c.txid < (select n.txid from "postgres_cache"."prefix_invalidations" as n order by n.txid desc limit 1)
+    where pg_visible_in_snapshot(c.txid, v_state.trim_fence)
+      and c.ctid <> (select n.ctid from "postgres_cache"."prefix_invalidations" as n order by n.txid desc limit 1)
     limit p_limit
   ));
   get diagnostics v_count = row_count;
@@ -629,6 +631,7 @@ AS $function$
 declare
   v_now constant timestamptz := clock_timestamp();
   v_epoch constant float8 := extract(epoch from v_now);
+  v_as_of pg_snapshot;
   v_present record;
   v_sum numeric;
 begin
@@ -644,8 +647,12 @@ begin
       pg_current_xact_id(), nextval('"postgres_cache"."seq"'), v_now, to_timestamp(v_epoch + p_fresh_ms / 1000), to_timestamp(v_epoch + p_keep_ms / 1000),
       's', p_key, pg_current_snapshot(), p_tags, trim_scale(p_by)::text
     )
-    on conflict (key) do nothing;
-    if found then
+    on conflict (key) do nothing
+    returning as_of into v_as_of;
+    if v_as_of is not null then
+      if pg_current_snapshot()::text <> v_as_of::text then
+        perform "postgres_cache"."restamp"(array[p_key]);
+      end if;
       result := trim_scale(p_by)::text;
       version := pg_current_xact_id()::text;
       return;
@@ -1144,6 +1151,27 @@ begin
     end;
     perform pg_sleep(0.02 + random() * 0.06);
   end loop;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION postgres_cache.restamp(p_keys text[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+begin
+  perform "postgres_cache"."act"('restamp');
+  update "postgres_cache"."entries" as e
+  set as_of = pg_current_snapshot()
+  where e.key = any (p_keys) and e.written_by = pg_current_xact_id() and e.origin = 's'
+    and (
+      "postgres_cache"."is_voided"('k' || e.key, e.as_of, (select "postgres_cache"."prefix_lengths"()))
+      or e.tags is not null and exists (
+        select from unnest(e.tags) as tag where "postgres_cache"."is_voided"('t' || tag, e.as_of, (select "postgres_cache"."prefix_lengths"()))
+      )
+    );
+  perform "postgres_cache"."act"('write');
 end
 $function$;
 
@@ -1798,17 +1826,12 @@ begin
     or e.origin = 'f' and pg_snapshot_xmax(e.as_of) < pg_snapshot_xmax(excluded.as_of);
   get diagnostics v_count = row_count;
 
-  -- A set is as of the moment from which it holds its row. Whoever held that before, and removed it, has left an invalidation that v_as_of cannot see and
-  -- that does not mean this set. Where no transaction has ended meanwhile there is none; the next look is as cheap as the newest of those that appended one.
+  -- A set is as of the moment from which it holds its row. Whoever held that before, and removed it, or invalidated one of its tags, has left an invalidation
+  -- that v_as_of cannot see and that does not mean this set. Where no transaction has ended meanwhile there is none; the next look is as cheap as the newest of those that appended one.
   -- Nested, because what holds a sub-select is run like a statement, whatever stands before it.
   if pg_current_snapshot()::text <> v_as_of::text then
     if exists (select from "postgres_cache"."invalidators" as i where i.txid >= pg_snapshot_xmin(v_as_of)) then
-      p_lock_timeout := set_config('postgres_cache.act', 'restamp', true);
-      update "postgres_cache"."entries" as e
-      set as_of = pg_current_snapshot()
-      where e.key = any (p_keys) and e.written_by = pg_current_xact_id() and e.origin = 's'
-        and "postgres_cache"."is_voided"('k' || e.key, e.as_of, (select "postgres_cache"."prefix_lengths"()));
-      p_lock_timeout := set_config('postgres_cache.act', 'write', true);
+      perform "postgres_cache"."restamp"(p_keys);
     end if;
   end if;
 
@@ -1832,6 +1855,7 @@ AS $function$
 declare
   v_now constant timestamptz := clock_timestamp();
   v_epoch constant float8 := extract(epoch from v_now);
+  v_as_of pg_snapshot;
 begin
   perform "postgres_cache"."begin_own_write"(p_world);
   perform set_config('lock_timeout', p_lock_timeout, true);
@@ -1865,10 +1889,15 @@ begin
       pg_current_xact_id(), nextval('"postgres_cache"."seq"'), v_now, to_timestamp(v_epoch + p_fresh_ms / 1000), to_timestamp(v_epoch + p_keep_ms / 1000),
       's', p_key, pg_current_snapshot(), p_codec, p_tags, p_value, p_bytes
     )
-    on conflict (key) do nothing;
-    done := found;
+    on conflict (key) do nothing
+    returning as_of into v_as_of;
+    done := v_as_of is not null;
     exit when done; -- else somebody has written the row meanwhile: it is there now
   end loop;
+  -- It may have waited for a row that was then rolled back, as a set does.
+  if pg_current_snapshot()::text <> v_as_of::text then
+    perform "postgres_cache"."restamp"(array[p_key]);
+  end if;
   version := pg_current_xact_id()::text;
 end
 $function$;
@@ -2000,6 +2029,8 @@ revoke all on function postgres_cache.invalidations_appended() from public;
 revoke all on function postgres_cache.prefix_invalidations_appended() from public;
 
 revoke all on function postgres_cache.tell(text[],text[],text[],text[]) from public;
+
+revoke all on function postgres_cache.watched() from public;
 
 comment on column postgres_cache.entries.as_of is 'everything visible in this snapshot was known to whoever made the value';
 

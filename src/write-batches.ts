@@ -21,6 +21,7 @@ import type { Sync } from './sync.ts'
 // this costs the one.
 const BATCH_LOCK_TIMEOUT_MS = 20
 const LOCK_TIMEOUT_MS = 100 // below deadlock_timeout
+const MIN_LOCK_TIMEOUT_MS = 10 // longer than other processes hold a row that they count in
 const RETRY_PAUSE_MS = 20
 // What goes by itself leaves a connection of the default pool to reads: thousands of counters at once would be in front of them.
 const MAX_APART = 3
@@ -142,7 +143,9 @@ export class WriteBatches {
     let deadline = Infinity
     const attempt = (): Promise<Written[]> => {
       deadline = Math.min(deadline, performance.now() + this.#options.timeoutMs)
-      return this.#attempt([operation], LOCK_TIMEOUT_MS)
+      // Whoever waits for a row keeps others waiting who do not need it, and who are many where one transaction holds many rows.
+      const lockTimeoutMs = Math.round(LOCK_TIMEOUT_MS / (1 + this.#turns.waiting))
+      return this.#attempt([operation], Math.max(MIN_LOCK_TIMEOUT_MS, lockTimeoutMs))
     }
     for (;;) {
       try {

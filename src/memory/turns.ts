@@ -4,9 +4,14 @@ export class Turns {
   #free: number
   #first: Waiting | undefined
   #last: Waiting | undefined
+  #waiting = 0
 
   constructor(atATime: number) {
     this.#free = atATime
+  }
+
+  get waiting(): number {
+    return this.#waiting
   }
 
   async take<T>(work: () => Promise<T>): Promise<T> {
@@ -25,6 +30,7 @@ export class Turns {
       if (this.#last === undefined) this.#first = waiting
       else this.#last.next = waiting
       this.#last = waiting
+      this.#waiting++
     })
   }
 
@@ -34,6 +40,7 @@ export class Turns {
       this.#free++
       return
     }
+    this.#waiting--
     this.#first = next.next
     if (this.#first === undefined) this.#last = undefined
     next.begin()

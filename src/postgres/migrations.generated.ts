@@ -718,6 +718,27 @@ begin
 end
 $$;
 
+-- What this transaction has just set is as of now, where something that is older than its hold of the row would void it.
+create function {{restamp}}(p_keys text[]) returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = 'force_generic_plan'
+as $$
+begin
+  perform {{act}}('restamp');
+  update {{entries}} as e
+  set as_of = pg_current_snapshot()
+  where e.key = any (p_keys) and e.written_by = pg_current_xact_id() and e.origin = 's'
+    and (
+      {{is_voided}}('k' || e.key, e.as_of, (select {{prefix_lengths}}()))
+      or e.tags is not null and exists (
+        select from unnest(e.tags) as tag where {{is_voided}}('t' || tag, e.as_of, (select {{prefix_lengths}}()))
+      )
+    );
+  perform {{act}}('write');
+end
+$$;
+
 -- Sets (token null) and fills (token given) of distinct keys, in the order given, which has to be the same for all callers, so that batches cannot
 -- deadlock among themselves: sorting them here costs a statement 2 to 3 %. p_fresh_ms: infinite for no expiry; p_keep_ms: null for no grace. A row
 -- that a caller's transaction holds raises 55P03 after p_lock_timeout; the library then leaves that key out of the batch and tries it apart.
@@ -805,17 +826,12 @@ begin
     or e.origin = 'f' and pg_snapshot_xmax(e.as_of) < pg_snapshot_xmax(excluded.as_of);
   get diagnostics v_count = row_count;
 
-  -- A set is as of the moment from which it holds its row. Whoever held that before, and removed it, has left an invalidation that v_as_of cannot see and
-  -- that does not mean this set. Where no transaction has ended meanwhile there is none; the next look is as cheap as the newest of those that appended one.
+  -- A set is as of the moment from which it holds its row. Whoever held that before, and removed it, or invalidated one of its tags, has left an invalidation
+  -- that v_as_of cannot see and that does not mean this set. Where no transaction has ended meanwhile there is none; the next look is as cheap as the newest of those that appended one.
   -- Nested, because what holds a sub-select is run like a statement, whatever stands before it.
   if pg_current_snapshot()::text <> v_as_of::text then
     if exists (select from {{invalidators}} as i where i.txid >= pg_snapshot_xmin(v_as_of)) then
-      p_lock_timeout := set_config('postgres_cache.act', 'restamp', true);
-      update {{entries}} as e
-      set as_of = pg_current_snapshot()
-      where e.key = any (p_keys) and e.written_by = pg_current_xact_id() and e.origin = 's'
-        and {{is_voided}}('k' || e.key, e.as_of, (select {{prefix_lengths}}()));
-      p_lock_timeout := set_config('postgres_cache.act', 'write', true);
+      perform {{restamp}}(p_keys);
     end if;
   end if;
 
@@ -1205,11 +1221,13 @@ begin
   ));
   get diagnostics v_count = row_count;
   v_most := greatest(v_most, v_count);
-  -- The newest stays, here and below: while a transaction is left open, reads would have to step over all that are gone.
+  -- The newest stays, here and below: while a transaction is left open, reads would have to step over all that are gone. One row of it: as many lengths as
+  -- make a trim necessary may be of one transaction.
   delete from {{prefix_invalidations}} as p
   where p.ctid = any (array(
     select c.ctid from {{prefix_invalidations}} as c
-    where pg_visible_in_snapshot(c.txid, v_state.trim_fence) and c.txid < (select n.txid from {{prefix_invalidations}} as n order by n.txid desc limit 1)
+    where pg_visible_in_snapshot(c.txid, v_state.trim_fence)
+      and c.ctid <> (select n.ctid from {{prefix_invalidations}} as n order by n.txid desc limit 1)
     limit p_limit
   ));
   get diagnostics v_count = row_count;
@@ -1723,6 +1741,9 @@ begin
 end
 $$;
 
+-- Whoever may make a trigger of it can invalidate any key.
+revoke execute on function {{watched}}() from public;
+
 -- The table itself, and what is below it, partitions or children: statement triggers of a parent do not see a statement that names one of those. In the
 -- order in which PostgreSQL locks them for a statement that names the parent, so that whoever locks them all meets no writer half-way.
 create function {{watched_relations}}(p_table regclass) returns setof regclass
@@ -1967,6 +1988,7 @@ as $$
 declare
   v_now constant timestamptz := clock_timestamp();
   v_epoch constant float8 := extract(epoch from v_now);
+  v_as_of pg_snapshot;
 begin
   perform {{begin_own_write}}(p_world);
   perform set_config('lock_timeout', p_lock_timeout, true);
@@ -2000,10 +2022,15 @@ begin
       pg_current_xact_id(), nextval('{{seq}}'), v_now, to_timestamp(v_epoch + p_fresh_ms / 1000), to_timestamp(v_epoch + p_keep_ms / 1000),
       's', p_key, pg_current_snapshot(), p_codec, p_tags, p_value, p_bytes
     )
-    on conflict (key) do nothing;
-    done := found;
+    on conflict (key) do nothing
+    returning as_of into v_as_of;
+    done := v_as_of is not null;
     exit when done; -- else somebody has written the row meanwhile: it is there now
   end loop;
+  -- It may have waited for a row that was then rolled back, as a set does.
+  if pg_current_snapshot()::text <> v_as_of::text then
+    perform {{restamp}}(array[p_key]);
+  end if;
   version := pg_current_xact_id()::text;
 end
 $$;
@@ -2021,6 +2048,7 @@ as $$
 declare
   v_now constant timestamptz := clock_timestamp();
   v_epoch constant float8 := extract(epoch from v_now);
+  v_as_of pg_snapshot;
   v_present record;
   v_sum numeric;
 begin
@@ -2036,8 +2064,12 @@ begin
       pg_current_xact_id(), nextval('{{seq}}'), v_now, to_timestamp(v_epoch + p_fresh_ms / 1000), to_timestamp(v_epoch + p_keep_ms / 1000),
       's', p_key, pg_current_snapshot(), p_tags, trim_scale(p_by)::text
     )
-    on conflict (key) do nothing;
-    if found then
+    on conflict (key) do nothing
+    returning as_of into v_as_of;
+    if v_as_of is not null then
+      if pg_current_snapshot()::text <> v_as_of::text then
+        perform {{restamp}}(array[p_key]);
+      end if;
       result := trim_scale(p_by)::text;
       version := pg_current_xact_id()::text;
       return;

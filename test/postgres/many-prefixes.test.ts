@@ -90,6 +90,22 @@ describe('prefixes of many lengths', () => {
     await query(`select postgres_cache.invalidate_prefix(repeat('x', i)) from generate_series(1, 70) as i`)
     expect(await trims()).toBe(true)
   })
+
+  it('of one transaction are forgotten by the trim, but for one of them', async () => {
+    // A sweep is a turn of whoever asks, and a trim takes some of them.
+    await using sweeper = new PostgresCache({
+      connectionString,
+      local: false,
+      pruneInterval: '1s',
+      loadTimeout: '1s',
+    })
+    await sweeper.connect()
+    await cache.deleteByPrefix('a later one')
+    await query(`select postgres_cache.invalidate_prefix(repeat('y', i)) from generate_series(1, 70) as i`)
+    const rows = (): Promise<object[]> => query('select from postgres_cache.prefix_invalidations')
+    await expect.poll(async () => (await rows()).length, { timeout: 60_000, interval: 200 }).toBe(1)
+    expect(await query('select from postgres_cache.state where trim_candidate is not null')).toEqual([])
+  }, 90_000)
 })
 
 describe('a role that may read live_entries alone', () => {

@@ -1,7 +1,7 @@
 // A set that waits for whoever removes its row comes after the removal, and what the removal leaves behind does not mean it.
 
 import { Client } from 'pg'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import { PostgresCache } from '../../src/index.ts'
 import { createDatabase } from '../database.ts'
 
@@ -9,6 +9,7 @@ const { url: connectionString, query } = await createDatabase()
 const cache = new PostgresCache({ connectionString, pruneInterval: '1h' })
 const remover = new Client(connectionString)
 beforeAll(() => Promise.all([cache.connect(), remover.connect()]))
+afterEach(() => query('delete from postgres_cache.entries'))
 afterAll(() => Promise.all([cache.close(), remover.end()]))
 
 async function isWaitedFor(): Promise<boolean> {
@@ -47,7 +48,46 @@ it.each(Object.entries(removals))('is there after %s', async (name, removal) => 
   // And what is invalidated afterwards is.
   await cache.invalidate('key 1')
   expect(await cache.get('key 1', { fresh: true })).toBeUndefined()
-  await query('delete from postgres_cache.entries')
+})
+
+const created: readonly [string, unknown, (key: string) => Promise<unknown>][] = [
+  ['set', undefined, (key) => cache.set(key, 7)],
+  ['add', true, (key) => cache.add(key, 7)],
+  ['increment', 7, (key) => cache.increment(key, { by: 7 })],
+  ['compareAndSet', true, (key) => cache.compareAndSet(key, undefined, 7)],
+]
+
+it.each(created)(
+  'what %s makes is there after a set that was rolled back, whatever was deleted meanwhile',
+  async (name, answer, call) => {
+    const key = `created by ${name}`
+    await using other = new PostgresCache({ connectionString, local: false })
+    await remover.query('begin')
+    const theirs = await other.withTransaction(remover)
+    await theirs.set(key, 'rolled back')
+    const done = call(key)
+    await expect.poll(isWaitedFor, { interval: 2 }).toBe(true)
+    expect(await other.delete(key)).toBe(false)
+    await remover.query('rollback')
+    expect(await done).toBe(answer)
+    expect(await other.get(key)).toBe(7)
+    expect(await cache.get(key, { fresh: true })).toBe(7)
+  },
+)
+
+it('is there after a transaction that has invalidated its tag and set its key', async () => {
+  await cache.set('tagged', 'old')
+  await remover.query('begin')
+  const theirs = await cache.withTransaction(remover)
+  await theirs.invalidateTags('tag')
+  await theirs.set('tagged', 'theirs')
+  const set = cache.set('tagged', 'ours', { tags: ['tag'] })
+  await expect.poll(isWaitedFor, { interval: 2 }).toBe(true)
+  await remover.query('commit')
+  await set
+  expect(await cache.get('tagged', { fresh: true })).toBe('ours')
+  await cache.invalidateTags('tag')
+  expect(await cache.get('tagged', { fresh: true })).toBeUndefined()
 })
 
 it('no acknowledged set is lost beside a sweep of what has expired', async () => {

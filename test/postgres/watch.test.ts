@@ -4,6 +4,7 @@ import { majorFromEnvironment } from '../../scripts/database-url.ts'
 import { PostgresCache } from '../../src/index.ts'
 import { readStoreStatus } from '../../src/schema.ts'
 import { createDatabase } from '../database.ts'
+import { createRole } from '../limited-role.ts'
 import { runAs } from '../run-as.ts'
 
 const database = await createDatabase()
@@ -336,5 +337,26 @@ describe('watch', () => {
     expect(await cache.unwatch('users')).toBe(true)
     expect(await cache.unwatch('users')).toBe(false)
     expect(await survivors(() => database.query('insert into users values (1)'))).toEqual(KEYS)
+  })
+})
+
+describe('a role without rights on the cache', () => {
+  it('cannot make a trigger of its own invalidate keys', async () => {
+    await using role = await createRole(database, { isOwner: false })
+    await database.query(`grant usage on schema postgres_cache to "${role.name}"`)
+    await database.query(
+      `create table public.theirs (id integer); alter table public.theirs owner to "${role.name}"`,
+    )
+    const client = new Client(role.url)
+    await client.connect()
+    try {
+      await expect(
+        client.query(
+          `create trigger t after truncate on public.theirs for each statement execute function postgres_cache.watched('hints', 'kuser:{id}')`,
+        ),
+      ).rejects.toThrow(/permission denied for function .*watched/)
+    } finally {
+      await client.end()
+    }
   })
 })
