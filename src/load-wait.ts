@@ -1,6 +1,7 @@
 // How long a caller waits for a flight, and what it takes instead. Whoever leaves does not end the load, except the last one whose signal
 // was aborted.
 
+import { onAbort } from './abortable.ts'
 import { CacheError } from './core/errors.ts'
 import type { LoadFlight } from './load-flight.ts'
 import type { LoadResult } from './load-result.ts'
@@ -32,6 +33,7 @@ class Wait {
   readonly #signal: AbortSignal | undefined
   /** Whether the local cache may answer. */
   readonly #takesHeld: boolean
+  #ignoreSignal: (() => void) | undefined
   readonly #timers: NodeJS.Timeout[] = []
   #isOver = false
   /** Whether it waits for the end of the flight, and not only to hear what is stale. */
@@ -54,7 +56,7 @@ class Wait {
     if (softTimeoutMs !== null) this.#after(softTimeoutMs, () => this.#softTimeOut())
     if (timeoutMs !== null) this.#after(timeoutMs, () => this.#timeOut(timeoutMs))
     if (signal?.aborted === true) this.#giveUp()
-    else signal?.addEventListener('abort', this.#giveUp, { once: true })
+    else if (signal !== undefined) this.#ignoreSignal = onAbort(signal, this.#giveUp)
   }
 
   #join(): void {
@@ -103,7 +105,7 @@ class Wait {
     if (this.#isOver) return
     this.#isOver = true
     for (const timer of this.#timers) clearTimeout(timer)
-    this.#signal?.removeEventListener('abort', this.#giveUp)
+    this.#ignoreSignal?.()
     this.#flight.callers--
     if (this.#isWaiting) this.#flight.waiters--
     settle()

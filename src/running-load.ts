@@ -1,5 +1,6 @@
 // One run of a loader: what it is handed, what it decides about storing, and its deadline.
 
+import { onAbort } from './abortable.ts'
 import { invalid } from './core/check.ts'
 import { CacheError } from './core/errors.ts'
 import type { LoadContext, Loader, ManyLoadContext, ManyLoader } from './loader.ts'
@@ -175,15 +176,14 @@ export async function runUnderDeadline<T>(
   const stopped = new Promise<never>((_, reject) => {
     signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
   })
-  const giveUp = (): void => controller.abort(givenUp.reason)
-  givenUp.addEventListener('abort', giveUp, { once: true })
+  const ignore = onAbort(givenUp, () => controller.abort(givenUp.reason))
   const timer = setTimeout(() => controller.abort(loadTimeout(keys, loadTimeoutMs)), loadTimeoutMs)
   if (!keepsAlive) timer.unref()
   try {
     return await Promise.race([run(signal), stopped])
   } finally {
     clearTimeout(timer)
-    givenUp.removeEventListener('abort', giveUp)
+    ignore()
   }
 }
 
