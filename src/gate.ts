@@ -6,6 +6,7 @@ import { CacheError } from './core/errors.ts'
 import type { Clock } from './core/clock.ts'
 import { Circuit } from './memory/circuit.ts'
 import { isConnectionFailure, toCacheError } from './postgres/failures.ts'
+import { isTurnedAway } from './postgres/login-failures.ts'
 import type { Reporter } from './events.ts'
 
 // A server that is slow for one statement is not gone.
@@ -52,12 +53,14 @@ export class Gate {
       this.#reporter.sent(statement, keys, this.#clock.monotonic() - started)
       return result
     } catch (error) {
-      const isUnreachable = isConnectionFailure(error)
+      // On connecting it is the set-up that is wrong, and every caller is told. Later it is an outage, and a server that is asked by every call gets no rest.
+      const isTurned = statement !== 'connect' && isTurnedAway(error)
+      const isUnreachable = isTurned || isConnectionFailure(error)
       // While nothing is sent, other callers are shown the failure: it must not tell them the key.
       const failure = toCacheError(error, about?.call ?? statement, isUnreachable ? undefined : about?.key)
       if (isUnreachable) {
         this.#lastError = failure
-        this.#circuit.failed(isRefusal(error) ? 'refused' : 'unreachable')
+        this.#circuit.failed(isTurned || isRefusal(error) ? 'refused' : 'unreachable')
       } else {
         this.#circuit.succeeded()
       }
@@ -73,7 +76,7 @@ export class Gate {
 
   #unavailable(): CacheError {
     const last = this.#lastError
-    const message = `the circuit is open: nothing is sent to the server for ${Math.ceil(this.#circuit.retryInMs)} ms`
+    const message = 'the circuit is open: nothing is sent to the server, but for a try each second'
     return new CacheError(
       'unavailable',
       last === undefined ? message : `${message}, after: ${last.message}`,

@@ -173,10 +173,7 @@ export class Sync {
   async resettle(): Promise<string> {
     await this.chooseWorld()
     if (this.#world !== null) return this.#world
-    throw new CacheError(
-      'read-only',
-      'the server is in recovery, or a prepared transaction keeps a new world from beginning: connect to the primary, or end what pg_prepared_xacts lists',
-    )
+    throw noWorld()
   }
 
   async #readFeed(): Promise<void> {
@@ -205,6 +202,8 @@ export class Sync {
         databaseNow: reply.databaseNow,
         finished,
       })
+      // Else everything would miss, and nobody would say why.
+      if (reply.world === null) reporter.report('error', { error: noWorld(), operation: 'sync' })
       reporter.report('synced', {
         ms: clock.monotonic() - started,
         changes: reply.changes.length,
@@ -269,4 +268,11 @@ export class Sync {
   #leaseLeft(): number {
     return this.#options.local.leaseEnd - this.#options.clock.wall()
   }
+}
+
+function noWorld(): CacheError {
+  return new CacheError(
+    'read-only',
+    'the server is in recovery, or a prepared transaction keeps a new world from beginning: connect to the primary, or end what pg_prepared_xacts lists',
+  )
 }

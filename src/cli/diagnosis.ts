@@ -51,7 +51,7 @@ export function diagnose(examination: Examination): Finding[] {
       ? []
       : [
           finding('durability', judgeDurability(isReadable, surroundings)),
-          finding('world', judgeWorld(isReadable)),
+          finding('world', judgeWorld(isReadable, surroundings)),
           finding('sweep', judgeSweep(isReadable)),
           finding('size', judgeSize(isReadable, examination)),
           finding('watches', judgeWatches(isReadable)),
@@ -218,7 +218,12 @@ function judgeDurability({ durability }: StoreStatus, { hasFsync }: Surroundings
   return problem('logged, with fsync off', 'turn on fsync: a crash of the machine may leave tables broken')
 }
 
-function judgeWorld({ state }: StoreStatus): Judged {
+function judgeWorld({ state }: StoreStatus, { pendingPreparedTransactions }: Surroundings): Judged {
+  if (state?.worldIsSettled !== true && pendingPreparedTransactions > 0)
+    return problem(
+      'none, and none can begin: everything misses',
+      'commit or roll back the prepared transactions that pg_prepared_xacts lists',
+    )
   if (state === null) return good('none yet: the next client begins one')
   if (state.worldIsSettled) return good(state.world)
   return warning(`${state.world}, of another server or database`, 'none: the next client empties the store')

@@ -20,6 +20,11 @@ export interface DriverOptions {
   readonly prepare: boolean
 }
 
+// read_only_sql_transaction: as long as a connection lasts it may lead to what is a standby by now, or keep a default that was reset.
+const READ_ONLY = '25006'
+// A server that really is read-only is not to be asked for a new connection by each write.
+const RENEWAL_MS = 1_000
+
 // Named statements over a pooler in transaction mode that does not track them.
 const NO_PREPARED_STATEMENTS = new Set(['26000', '42P05'])
 
@@ -35,6 +40,7 @@ export class Driver {
   readonly #connections: Connections
   #prepare: boolean
   #ownTransactions = false
+  #renewedAt = -Infinity
 
   constructor(pool: DriverPool, { queryTimeoutMs, prepare }: DriverOptions) {
     this.#deadlines = new Deadlines(queryTimeoutMs)
@@ -112,12 +118,20 @@ export class Driver {
     } catch (error) {
       // A statement that the server refused leaves a usable connection, unless it left a transaction open.
       isUsable = sqlStateOf(error) !== undefined && !this.#ownTransactions
+      if (sqlStateOf(error) === READ_ONLY) this.#renew()
       if (error instanceof StatementTimeout) cancelled = cancelStatement(connection.client)
       throw error
     } finally {
       if (cancelled === undefined) this.#connections.giveBack(connection, isUsable)
       else void this.#connections.breakAfter(cancelled, connection)
     }
+  }
+
+  #renew(): void {
+    const now = performance.now()
+    if (now < this.#renewedAt + RENEWAL_MS) return
+    this.#renewedAt = now
+    this.retireConnections()
   }
 
   #send({ client }: PoolConnection, statement: Request): Promise<Row[]> {

@@ -49,15 +49,29 @@ const ADVICE: Partial<Record<CacheErrorCode, string>> = {
   'permission-denied':
     'the role lacks a right: let an administrator run what `npx postgres-cache sql --roles` prints, with the role that installed the schema as `--owner`, ' +
     'this one as `--application`, and the `--schema` and `--prefix` of this cache where it has its own',
-  'schema-missing': `the schema is not installed here: ${MIGRATE}`,
+  'schema-missing': `the schema is not installed here: ${MIGRATE}; where that finds nothing to do, somebody has dropped a part of it: \`drop\` it, then \`migrate\``,
   'schema-outdated': `the schema lacks a function of this release: ${MIGRATE}`,
-  'read-only': 'the server is a standby or refuses writes: connect to the primary',
-  locked: 'another transaction holds the row: retry, and keep transactions that write entries short',
-  timeout:
-    'the statement took longer than `queryTimeout`, or than the statement_timeout of role, database or address; a write may have happened all the same',
+  'read-only':
+    'the server is a standby or refuses writes: connect to the primary, or reset default_transaction_read_only of role or database',
+  locked:
+    'another transaction holds the row, or its table: retry, and keep transactions that write entries short',
   unavailable: 'the server cannot be reached',
   'invalid-value': 'the sum would be no number: delete the entry, or count under another key',
 }
+
+const TOO_SLOW =
+  'the statement took longer than `queryTimeout`, or than the statement_timeout of role, database or address'
+
+const ONLY_READ: ReadonlySet<string> = new Set([
+  'read',
+  'scan',
+  'sync',
+  'connect',
+  'session',
+  'status',
+  'doctor',
+  'watches',
+])
 
 const NO_CONNECTION =
   'nothing was sent, because the pool gave no connection: see whether host and port of the address answer at all, whether all of its connections are held ' +
@@ -119,12 +133,18 @@ export function toCacheError(error: unknown, operation: string, key?: string): C
   if (error instanceof CacheError) return error
   const code = codeOf(error)
   const advice =
-    error instanceof NoConnection ? NO_CONNECTION : (tlsAdvice(error) ?? loginAdvice(error) ?? ADVICE[code])
+    tlsAdvice(error) ?? loginAdvice(error) ?? timeoutAdvice(error, code, operation) ?? ADVICE[code]
   const detail = messageOf(error).replace(RAISED_BY_US, '')
   if (sqlStateOf(error) !== undefined) removeData(error as object)
   const failed = key === undefined ? operation : `${operation} of key ${JSON.stringify(key)}`
   const message = `${failed} failed: ${advice === undefined ? detail : `${advice} (${detail})`}`
   return new CacheError(code, message, { key, cause: error })
+}
+
+function timeoutAdvice(error: unknown, code: CacheErrorCode, operation: string): string | undefined {
+  if (error instanceof NoConnection) return NO_CONNECTION
+  if (code !== 'timeout') return undefined
+  return ONLY_READ.has(operation) ? TOO_SLOW : `${TOO_SLOW}; a write may have happened all the same`
 }
 
 // A refused row is shown whole in DETAIL, and it may be that of another caller whose write shares the statement.

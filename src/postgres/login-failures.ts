@@ -10,6 +10,11 @@ export function isLoginFailure(error: unknown): boolean {
   return ('code' in error && CODES.has(error.code)) || error.message.startsWith('SASL: ')
 }
 
+/** Nothing gets through until somebody mends it: the login is refused, or there is no such database any more. */
+export function isTurnedAway(error: unknown): boolean {
+  return isLoginFailure(error) || (error instanceof Error && 'code' in error && error.code === '3D000')
+}
+
 /** Undefined where the failure has nothing to do with the login. */
 export function loginAdvice(error: unknown): string | undefined {
   return isLoginFailure(error) ? REFUSED : undefined

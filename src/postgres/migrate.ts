@@ -32,6 +32,7 @@ type Query = (text: string, values?: unknown[]) => Promise<Row[]>
 const OLDEST_SERVER = 140000
 // Far longer than an installation takes.
 const LOCK_TIMEOUT_MS = 10_000
+const DROP_LOCK_TIMEOUT_MS = 2_000
 
 export const LATEST_VERSION: number = MIGRATIONS.at(-1)?.version ?? 0
 
@@ -206,6 +207,8 @@ function refuseMismatch(option: string, mine: string, installed: string, names: 
 export async function dropSchema(driver: Driver, names: Names): Promise<void> {
   try {
     await driver.transaction(async (query) => {
+      // Meanwhile every statement of clients waits behind it.
+      await query(`set local lock_timeout = ${DROP_LOCK_TIMEOUT_MS}`)
       await query('select pg_advisory_xact_lock($1, 0)', [names.loadClass])
       for (const text of dropCommands(
         await query(OWN_OBJECTS, [names.schema, names.prefix, RELATION_NAMES, FUNCTION_NAMES]),
@@ -223,7 +226,9 @@ export async function dropSchema(driver: Driver, names: Names): Promise<void> {
       if (left?.[0] === '1') await query(`drop schema ${quoteIdentifier(names.schema)}`)
     })
   } catch (error) {
-    throw await explainRefusal(error, driver, names, 'drop')
+    if (sqlStateOf(error) !== LOCK_NOT_AVAILABLE) throw await explainRefusal(error, driver, names, 'drop')
+    const message = `a transaction has been using a table of the schema ${names.schema} for ${DROP_LOCK_TIMEOUT_MS / 1000} seconds: nothing was dropped, try again when it has ended`
+    throw new CacheError('locked', message, { cause: error })
   }
 }
 

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
+import { Client } from 'pg'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { PostgresCache } from '../../src/index.ts'
 import type { StoreStatus } from '../../src/schema.ts'
@@ -246,6 +247,22 @@ describe('drop', () => {
     )
     expect(await database.query(`select from pg_namespace where nspname = 'postgres_cache'`)).toEqual([])
     expect((await run('drop', '--yes')).stdout).toMatch(/^nothing to do: /)
+  })
+
+  it('gives up where a transaction keeps it waiting, because all others wait behind it', async () => {
+    await run('migrate')
+    const reader = new Client(connectionString)
+    await reader.connect()
+    try {
+      await reader.query('begin; select from postgres_cache.live_entries')
+      const { code, stderr } = await run('drop', '--yes')
+      expect(code).toBe(1)
+      expect(stderr).toContain('nothing was dropped, try again when it has ended')
+      expect(await PostgresCache.schemaIsCurrent({ connectionString })).toBe(true)
+    } finally {
+      await reader.end()
+    }
+    expect(await run('drop', '--yes')).toMatchObject({ code: 0 })
   })
 })
 

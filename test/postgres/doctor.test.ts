@@ -79,6 +79,7 @@ describe('doctor', () => {
     })
     expect(of('rights')?.text).not.toContain('select')
     await database.query(`grant delete on all tables in schema postgres_cache to "${role.name}"`)
+    await database.query(`grant execute on function postgres_cache.watched() to "${role.name}"`)
     expect(await diagnose(role.url)).toMatchObject({ code: 0 })
   })
 
@@ -185,6 +186,7 @@ describe.skipIf(!HAS_OWN_SERVERS)('doctor on a server with everything wrong', ()
       verdict: 'warning',
       text: expect.stringContaining('1 prepared'),
     })
+    expect(of('world')).toMatchObject({ verdict: 'problem', text: expect.stringContaining('none can begin') })
     expect(of('connections')).toMatchObject({ verdict: 'warning' })
     expect(of('notifications')?.verdict).toBe(hasQueueSetting ? 'problem' : 'good')
     await holder.query(`rollback prepared 'pending'`)

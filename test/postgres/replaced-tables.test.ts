@@ -59,6 +59,13 @@ describe.skipIf(!HAS_OWN_SERVERS)('after a crash of the server', () => {
     expect(await cache.get('key')).toBeUndefined()
     await expect(cache.set('key', 'new')).rejects.toMatchObject({ code: 'read-only' })
     await expect(cache.delete('key')).rejects.toMatchObject({ code: 'read-only' })
+    // Who only reads is told, too.
+    const told = nextEvent(cache, 'error')
+    await cache.sync()
+    expect(await told).toMatchObject({
+      operation: 'sync',
+      error: { code: 'read-only', message: expect.stringContaining('pg_prepared_xacts') },
+    })
 
     await using again = await connectTo(server.url)
     await again.query(`commit prepared 'pending'`)
