@@ -40,6 +40,11 @@ export class Answers {
     return this.sendUntil(checkCallOptions(options)?.signal, work)
   }
 
+  /** As send, of several statements: close() waits for the last of them. */
+  sendAll<T>(options: CallOptions | undefined, work: () => Promise<T>): Promise<T> {
+    return this.send(options, () => this.#parts.background.during(work))
+  }
+
   /** As send, where the options are checked already. */
   sendUntil<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
     const { connection } = this.#parts

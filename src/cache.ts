@@ -238,12 +238,12 @@ export class PostgresCache implements Cache {
   async watch(table: string, options: WatchOptions): Promise<void> {
     const { gate, watches } = this.#parts
     const patterns = resolveWatchOptions(options)
-    await this.#answers.send(undefined, () => gate.pass('watch', () => watches.watch(table, patterns)))
+    await this.#answers.sendAll(undefined, () => gate.pass('watch', () => watches.watch(table, patterns)))
   }
 
   async unwatch(table: string): Promise<boolean> {
     const { gate, watches } = this.#parts
-    return this.#answers.send(undefined, () => gate.pass('unwatch', () => watches.unwatch(table)))
+    return this.#answers.sendAll(undefined, () => gate.pass('unwatch', () => watches.unwatch(table)))
   }
 
   async watches(): Promise<Watch[]> {
@@ -278,7 +278,7 @@ export class PostgresCache implements Cache {
   }
 
   async prune(options?: CallOptions): Promise<number> {
-    return this.#answers.send(options, () => this.#parts.connection.prune())
+    return this.#answers.sendAll(options, () => this.#parts.connection.prune())
   }
 
   stats(): CacheStats {
@@ -295,6 +295,6 @@ export class PostgresCache implements Cache {
   }
 
   async sync(options?: CallOptions): Promise<void> {
-    await this.#answers.send(options, () => this.#parts.sync.barrier())
+    await this.#answers.sendAll(options, () => this.#parts.sync.barrier())
   }
 }

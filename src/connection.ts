@@ -1,6 +1,7 @@
 // From nothing to ready: schema, world, session, housekeeping. Implicit on first use, explicit to fail fast.
 
-import { CacheError, type CacheErrorCode, isCacheError } from './core/errors.ts'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { CacheError, type CacheErrorCode, closedError, isCacheError } from './core/errors.ts'
 import type { Reporter } from './events.ts'
 import type { Gate } from './gate.ts'
 import type { Background } from './memory/background.ts'
@@ -149,14 +150,17 @@ export class Connection {
     return this.#parts.gate.pass('prune', () => this.#sweeper.prune())
   }
 
-  close(): void {
+  /** From now on calls are refused. Resolves when those that waited to be connected are on their way. */
+  async close(): Promise<void> {
     this.#isClosed = true
     this.#isReady = false
+    if (this.#connecting === undefined) return
+    await this.#connecting.catch(() => {})
+    await nextTurn()
   }
 
   /** The last step of closing: nothing is under way any more. */
   async disconnect(): Promise<void> {
-    await this.#connecting?.catch(() => {})
     await this.#session?.close()
     this.#parts.driver.close()
     await this.#parts.pool.close()
@@ -174,7 +178,8 @@ export class Connection {
     await gate.pass('connect', () => checkSettings(driver, names, options))
     await sync.run()
     await this.#startSession()
-    if (this.#isClosed) throw closedError()
+    // Who has waited is still served, but nothing begins any more.
+    if (this.#isClosed) return
     this.#isReady = true
     sync.start()
     this.#sweeper.postpone()
@@ -207,8 +212,4 @@ export class Connection {
       this.#sweepWhenDue()
     })
   }
-}
-
-export function closedError(): CacheError {
-  return new CacheError('closed', 'the cache is closed: make a new one')
 }

@@ -40,8 +40,7 @@ export class Timing {
       ? trace.tracePromise(work, { cache: this.#reporter.cache, keys })
       : work()
     const end = (): void => this.#reporter.timed(call, this.#clock.monotonic() - started)
-    // Beside the answer, which is not kept waiting.
-    void answer.then(end, end)
-    return answer
+    // Not beside it: a failure that nobody looks at has to be seen as unhandled.
+    return answer.finally(end)
   }
 }

@@ -2,7 +2,8 @@
 
 import { decodeValue } from './codecs/values.ts'
 import { auditHits } from './audit.ts'
-import { closedError, Connection } from './connection.ts'
+import { Connection } from './connection.ts'
+import { closedError } from './core/errors.ts'
 import type { Clock } from './core/clock.ts'
 import { Reporter } from './events.ts'
 import { Gate } from './gate.ts'
@@ -216,7 +217,7 @@ export async function shutDown({
   background,
   local,
 }: Parts): Promise<void> {
-  connection.close()
+  await connection.close()
   await loads.drain()
   await Promise.all([reader.drain(), writer.drain()])
   reader.close(closedError())

@@ -96,3 +96,7 @@ export function isCacheError<C extends CacheErrorCode>(
 ): error is CacheError & { readonly code: C } {
   return error instanceof CacheError && (code === undefined || error.code === code)
 }
+
+export function closedError(): CacheError {
+  return new CacheError('closed', 'the cache is closed: make a new one')
+}

@@ -51,6 +51,14 @@ export class Background {
     return running
   }
 
+  /** Work of several steps that its caller awaits: close() waits for all of them. Rejects as it does. */
+  during<T>(work: () => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      if (this.#closed) return void work().then(resolve, reject)
+      void this.run(async () => resolve(await work()), reject)
+    })
+  }
+
   /** Cancels the timers and waits for what is running. */
   async close(): Promise<void> {
     this.#closed = true

@@ -1,6 +1,7 @@
 // Connections of a pool, each kept for a moment after its statement: what follows finds it at hand, which saves this process a sixth of its work on a
 // statement of one key (docs/architecture.md). The types are the part of pg that is used.
 
+import { closedError } from '../core/errors.ts'
 import type { Deadlines } from './deadlines.ts'
 import { NoConnection } from './failures.ts'
 import { type QueryCallback, RawQuery } from './raw-query.ts'
@@ -85,8 +86,9 @@ export class Connections {
     this.#retirements++
   }
 
-  /** Rejects with NoConnection where none is free in time. */
+  /** Rejects with NoConnection where none is free in time, throws `closed`. */
   take(): PoolConnection | Promise<PoolConnection> {
+    if (this.#isClosed) throw closedError()
     for (let kept = this.#kept.pop(); kept !== undefined; kept = this.#kept.pop()) {
       kept.isKept = false
       kept.rests = false

@@ -120,3 +120,17 @@ describe('a script that closes its cache', () => {
     expect(ending).toEqual({ code: 0, stdout: 'true\n', stderr: '' })
   })
 })
+
+describe('a call that nobody awaits', () => {
+  it('is an unhandled rejection when it fails, also where it is timed', async () => {
+    const { code, stdout } = await run(`
+      let unhandled = 0
+      process.on('unhandledRejection', () => void unhandled++)
+      const cache = new PostgresCache({ connectionString: ${JSON.stringify(NOWHERE)} })
+      for (let i = 0; i < 64; i++) void cache.set('key ' + i, i)
+      setInterval(() => {
+        if (unhandled === 64) process.exit(0)
+      }, 20)`)
+    expect({ code, stdout }).toEqual({ code: 0, stdout: '' })
+  })
+})

@@ -86,6 +86,29 @@ describe('close', () => {
     expect(await other.getMany(['load', 'a', 'b'])).toEqual(['loaded', 3, 2])
   })
 
+  it('waits for calls that wait to be connected, too', async () => {
+    for (const call of Object.values(CALLS)) {
+      const cache = new PostgresCache({ connectionString })
+      const called = call(cache)
+      await cache.close()
+      await called
+      await expect(cache.get('a')).rejects.toMatchObject({ code: 'closed' })
+    }
+    await nothingLeft()
+  })
+
+  it('ends a listing at its next page', async () => {
+    const cache = new PostgresCache({ connectionString })
+    await cache.setMany(Array.from({ length: 600 }, (_, i) => [`page ${i}`, i]))
+    const keys = cache.keys({ prefix: 'page ' })[Symbol.asyncIterator]()
+    await keys.next()
+    await cache.close()
+    const rest = async (): Promise<void> => {
+      while ((await keys.next()).done !== true);
+    }
+    await expect(rest()).rejects.toMatchObject({ code: 'closed' })
+  })
+
   it('makes every later call reject as closed, and may be called again', async () => {
     const cache = new PostgresCache({ connectionString })
     await cache.set('a', 1)
