@@ -4,7 +4,7 @@
 import { cancelStatement } from './cancel.ts'
 import { Connections, type DriverClient, type DriverPool, type PoolConnection } from './connections.ts'
 import { Deadlines } from './deadlines.ts'
-import { StatementTimeout, sqlStateOf } from './failures.ts'
+import { isBreak, StatementTimeout, sqlStateOf } from './failures.ts'
 import { RawQuery } from './raw-query.ts'
 
 /** Name and text of a statement that is built once. */
@@ -70,16 +70,16 @@ export class Driver {
     this.#deadlines.close()
   }
 
-  async query(statement: Statement, values: unknown[] = []): Promise<Row[]> {
-    // Another statement may find out first, while this one is under way.
-    const isPrepared = this.#prepare
-    try {
-      return await this.#run(statement, values)
-    } catch (error) {
-      if (!isPrepared || !NO_PREPARED_STATEMENTS.has(sqlStateOf(error) ?? '')) throw error
-      this.#prepare = false
-      return this.#run(statement, values)
-    }
+  query(statement: Statement, values: unknown[] = []): Promise<Row[]> {
+    return this.#query(statement, values, false)
+  }
+
+  /**
+   * As query, of what changes nothing: once more where the connection breaks under it. A process that stood still, or whose connections were ended, finds
+   * out by its first statement, and should not miss for it.
+   */
+  read(statement: Statement, values: unknown[]): Promise<Row[]> {
+    return this.#query(statement, values, true)
   }
 
   /** Several statements on one connection, in a transaction, without the statement deadline: migrations. */
@@ -101,7 +101,19 @@ export class Driver {
     }
   }
 
-  async #run(statement: Statement, values: unknown[]): Promise<Row[]> {
+  async #query(statement: Statement, values: unknown[], mayRepeat: boolean): Promise<Row[]> {
+    // Another statement may find out first, while this one is under way.
+    const isPrepared = this.#prepare
+    try {
+      return await this.#run(statement, values, mayRepeat)
+    } catch (error) {
+      if (!isPrepared || !NO_PREPARED_STATEMENTS.has(sqlStateOf(error) ?? '')) throw error
+      this.#prepare = false
+      return this.#run(statement, values, mayRepeat)
+    }
+  }
+
+  async #run(statement: Statement, values: unknown[], mayRepeat: boolean): Promise<Row[]> {
     const connection = await this.#connections.take()
     const sent =
       this.#prepare && connection.takesRaw
@@ -120,11 +132,12 @@ export class Driver {
       isUsable = sqlStateOf(error) !== undefined && !this.#ownTransactions
       if (sqlStateOf(error) === READ_ONLY) this.#renew()
       if (error instanceof StatementTimeout) cancelled = cancelStatement(connection.client)
-      throw error
+      if (!mayRepeat || !isBreak(error)) throw error
     } finally {
       if (cancelled === undefined) this.#connections.giveBack(connection, isUsable)
       else void this.#connections.breakAfter(cancelled, connection)
     }
+    return this.#run(statement, values, false)
   }
 
   #renew(): void {

@@ -119,6 +119,13 @@ export function isConnectionFailure(error: unknown): boolean {
   return state.startsWith('08') || state.startsWith('57P') || state === '53300'
 }
 
+/** Whether the connection broke under the statement: the server has ended it, or it was lost on the way. */
+export function isBreak(error: unknown): boolean {
+  if (error instanceof StatementTimeout) return false
+  const state = sqlStateOf(error)
+  return state === undefined || state === '57P01' || state === '57P02'
+}
+
 /** Whether a write that failed like this may have been committed. */
 export function isAmbiguous(error: unknown): boolean {
   if (error instanceof CacheError) return error.cause !== undefined && isAmbiguous(error.cause)

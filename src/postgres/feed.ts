@@ -31,7 +31,7 @@ export class Feed {
   }
 
   async read(cursor: string | null): Promise<FeedReply> {
-    const [header, ...rows] = await this.#driver.query(this.#sql.sync, [cursor, MAX_CHANGES, MAX_NAMED])
+    const [header, ...rows] = await this.#driver.read(this.#sql.sync, [cursor, MAX_CHANGES, MAX_NAMED])
     const changes = rows.map(toChange)
     const named = changes.reduce((sum, { keys, tags }) => sum + keys.length + tags.length, 0)
     return {

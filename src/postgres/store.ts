@@ -97,12 +97,12 @@ export class Store {
   async readMany(keys: readonly string[]): Promise<ReadReply> {
     const values = [encodeTextArray(keys)]
     if (this.#disputedReads === 0) {
-      const rows = await this.#driver.query(this.#sql.glance, values)
+      const rows = await this.#driver.read(this.#sql.glance, values)
       if (!rows.some(isDisputed)) return toReadReply(keys, rows)
       this.#disputedReads = DISPUTED_READS
     }
     this.#disputedReads--
-    return toReadReply(keys, await this.#driver.query(this.#sql.read, values))
+    return toReadReply(keys, await this.#driver.read(this.#sql.read, values))
   }
 
   /**

@@ -1,3 +1,4 @@
+import { Transform } from 'node:stream'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type CacheOptions, PostgresCache } from '../../src/index.ts'
@@ -40,6 +41,36 @@ describe.each(Object.entries(OPTIONS))('when the connections %s break', (_, opti
     await cache.set('a', 3)
     expect(await cache.get('a')).toBe(3)
     expect(uncaught).toEqual([])
+  })
+})
+
+describe('a read whose connection breaks under it', () => {
+  it.each(['glance', 'sync'])('is made again over another one, once: %s', async (statement) => {
+    let breaks = 0
+    await using breaking = await TcpProxy.to(database.url, {
+      fromClient: () =>
+        new Transform({
+          transform(chunk: Buffer, _, done) {
+            if (breaks === 0 || !chunk.includes(`postgres_cache_${statement}`)) return done(null, chunk)
+            breaks--
+            done(new Error('broken by the test'))
+          },
+        }),
+    })
+    await using cache = new PostgresCache({ connectionString: breaking.urlOf(database.url), local: false })
+    const failures: string[] = []
+    cache.on('error', ({ operation }) => failures.push(operation))
+    await cache.set('read again', 1)
+    const ask = (): Promise<unknown> =>
+      statement === 'sync' ? cache.sync().then(() => 1) : cache.get('read again')
+    breaks = 1
+    expect(await ask()).toBe(1)
+    expect({ breaks, failures }).toEqual({ breaks: 0, failures: [] })
+    breaks = 2
+    if (statement === 'sync') await expect(ask()).rejects.toMatchObject({ code: 'unavailable' })
+    else expect(await ask()).toBeUndefined()
+    expect(breaks).toBe(0)
+    await expect.poll(ask).toBe(1)
   })
 })
 
