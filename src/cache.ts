@@ -40,7 +40,7 @@ import { Removals } from './removals.ts'
 import { isSchemaCurrent, migrateSchema, readSchemaVersion, renderMigrations } from './schema.ts'
 import { resolveSetEntries } from './set-entries.ts'
 import type { StandardSchema } from './shape.ts'
-import { toStats } from './stats.ts'
+import { statsOf } from './stats.ts'
 import { assertClient } from './transaction.ts'
 import type { TransactionCache, TransactionLike } from './transaction-cache.ts'
 import type { NamespaceOptions, OutputOf } from './typed-cache.ts'
@@ -282,12 +282,7 @@ export class PostgresCache implements Cache {
   }
 
   stats(): CacheStats {
-    const { reporter, local, budget, sync } = this.#parts
-    return toStats(reporter, {
-      local: { entries: local.size, bytes: local.bytes },
-      pendingBytes: budget.usedBytes,
-      syncAgeMs: sync.ageMs,
-    })
+    return statsOf(this.#parts)
   }
 
   on<E extends keyof CacheEvents>(event: E, listener: CacheListener<E>): () => void {

@@ -1,6 +1,7 @@
 // From nothing to ready: schema, world, session, housekeeping. Implicit on first use, explicit to fail fast.
 
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { CacheStats } from './contract.ts'
 import { CacheError, type CacheErrorCode, closedError, isCacheError } from './core/errors.ts'
 import type { Reporter } from './events.ts'
 import type { Gate } from './gate.ts'
@@ -102,6 +103,12 @@ export class Connection {
 
   get isClosed(): boolean {
     return this.#isClosed
+  }
+
+  get session(): CacheStats['session'] {
+    const state = this.#session?.state ?? 'idle'
+    if (state === 'live' || state === 'deaf') return state
+    return state === 'idle' || state === 'closed' || !this.#isReady ? 'none' : 'lost'
   }
 
   get locks(): LoadLocks {

@@ -251,6 +251,10 @@ export interface CacheStats extends CacheCounters, CacheMeasures {
   readonly local: { readonly entries: number; readonly bytes: number }
   /** Bytes of reads and writes under way; at most `maxPending`. */
   readonly pendingBytes: number
+  /** `open`: nothing is sent to the database, but for a try each second; reads miss and writes reject. */
+  readonly circuit: 'closed' | 'open'
+  /** `live`: hints arrive. `deaf`: they cannot here, as behind a pooler, and it polls. `none`: not connected yet, or `notifications: 'poll'`. */
+  readonly session: 'live' | 'lost' | 'deaf' | 'none'
   /** Milliseconds since the last sync was sent: what is older is known here. null: none was answered yet. */
   readonly syncAgeMs: number | null
 }

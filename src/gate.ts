@@ -30,6 +30,11 @@ export class Gate {
     })
   }
 
+  /** Whether the last that was sent did not get through. */
+  get isOpen(): boolean {
+    return this.#circuit.state !== 'closed'
+  }
+
   /** Whether a statement sent now would be let through, be it as a probe. */
   get admits(): boolean {
     return this.#circuit.retryInMs === 0

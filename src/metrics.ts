@@ -174,6 +174,15 @@ export const METRICS: readonly Metric[] = [
     'Reads and writes under way; at most maxPending.',
     one(({ pendingBytes }) => pendingBytes),
   ),
+  gauge(
+    'circuit.open',
+    '{circuit}',
+    'Whether nothing is sent to the database, but for a try each second: 1 or 0.',
+    ({ circuit }) => [[circuit === 'open' ? 1 : 0, {}]],
+  ),
+  gauge('session.live', '{session}', 'Whether hints arrive: 1 or 0. None without a session.', ({ session }) =>
+    session === 'none' ? [] : [[session === 'live' ? 1 : 0, {}]],
+  ),
   gauge('sync.age', 's', 'Since the last sync was sent; none before the first.', ({ syncAgeMs }) =>
     syncAgeMs === null ? [] : [[syncAgeMs / MS_PER_SECOND, {}]],
   ),

@@ -253,7 +253,13 @@ export class NullCache implements Cache {
   }
 
   stats(): CacheStats {
-    return toStats(this.#reporter, { local: { entries: 0, bytes: 0 }, pendingBytes: 0, syncAgeMs: null })
+    return toStats(this.#reporter, {
+      local: { entries: 0, bytes: 0 },
+      pendingBytes: 0,
+      circuit: 'closed',
+      session: 'none',
+      syncAgeMs: null,
+    })
   }
 
   on<E extends keyof CacheEvents>(event: E, listener: CacheListener<E>): () => void {

@@ -2,8 +2,19 @@
 
 import type { CacheStats } from './contract.ts'
 import type { HitTier, Reporter } from './events.ts'
+import type { Parts } from './wiring.ts'
 
-export type Holdings = Pick<CacheStats, 'local' | 'pendingBytes' | 'syncAgeMs'>
+type Holdings = Pick<CacheStats, 'local' | 'pendingBytes' | 'circuit' | 'session' | 'syncAgeMs'>
+
+export function statsOf({ reporter, local, budget, gate, connection, sync }: Parts): CacheStats {
+  return toStats(reporter, {
+    local: { entries: local.size, bytes: local.bytes },
+    pendingBytes: budget.usedBytes,
+    circuit: gate.isOpen ? 'open' : 'closed',
+    session: connection.session,
+    syncAgeMs: sync.ageMs,
+  })
+}
 
 export function toStats(reporter: Reporter, holdings: Holdings): CacheStats {
   const counters = reporter.counters()

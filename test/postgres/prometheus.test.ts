@@ -50,6 +50,8 @@ describe('renderMetrics', () => {
     expect(value('statement_failures_total', { statement: 'read' })).toBe(0)
     expect(value('local_entries')).toBe(0)
     expect(value('local_size_bytes')).toBe(0)
+    expect(value('circuit_open')).toBe(0)
+    expect(value('session_live')).toBe(1)
     expect(value('sync_age_seconds')).toBeGreaterThan(0)
     expect(value('sync_age_seconds')).toBeLessThan((stats.syncAgeMs ?? 0) / 1000)
   })

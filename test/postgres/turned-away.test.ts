@@ -39,6 +39,7 @@ describe('a login that is refused while a process runs', () => {
     const { error } = await opened
     expect(error.message).toMatch(/the circuit is open: .* the server refuses the login/)
     expect(await cache.getOrSet('key', () => 'loaded')).toBe('loaded')
+    expect(cache.stats()).toMatchObject({ circuit: 'open', session: 'lost' })
 
     const { circuitsOpened } = cache.stats()
     const failures = (): number => cache.stats().statements['read']?.failures ?? 0
@@ -51,6 +52,8 @@ describe('a login that is refused while a process runs', () => {
     await role.alter('login')
     await expect.poll(() => cache.get('key'), { timeout: PATIENCE_MS }).toBe(1)
     await closed
+    expect(cache.stats().circuit).toBe('closed')
+    await expect.poll(() => cache.stats().session, { timeout: PATIENCE_MS }).toBe('live')
   }, 90_000)
 })
 
