@@ -53,8 +53,8 @@ export class Background {
 
   /** Work of several steps that its caller awaits: close() waits for all of them. Rejects as it does. */
   during<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#closed) return work()
     return new Promise((resolve, reject) => {
-      if (this.#closed) return void work().then(resolve, reject)
       void this.run(async () => resolve(await work()), reject)
     })
   }
