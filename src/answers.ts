@@ -40,7 +40,7 @@ export class Answers {
     return this.sendUntil(checkCallOptions(options)?.signal, work)
   }
 
-  /** As send, of several statements: close() waits for the last of them. */
+  /** As send, of what is in no batch: close() waits for it as well. */
   sendAll<T>(options: CallOptions | undefined, work: () => Promise<T>): Promise<T> {
     return this.send(options, () => this.#parts.background.during(work))
   }

@@ -248,7 +248,7 @@ export class PostgresCache implements Cache {
 
   async watches(): Promise<Watch[]> {
     const { gate, watches } = this.#parts
-    return this.#answers.send(undefined, () => gate.pass('watches', () => watches.list()))
+    return this.#answers.sendAll(undefined, () => gate.pass('watches', () => watches.list()))
   }
 
   async touch(key: string, ttl: Duration | null, options?: CallOptions): Promise<boolean> {

@@ -196,7 +196,8 @@ export interface Cache {
 
   /**
    * The cache inside a transaction that was begun on `tx`: what is done through it is visible to nobody before the
-   * commit, and gone on rollback, to a savepoint too. Invalidations never wait and never make the transaction fail.
+   * commit, and gone on rollback, to a savepoint too. Invalidations never wait and never make the transaction fail, but for a
+   * serialization failure among SERIALIZABLE ones.
    *
    * @example
    * await client.query('begin')

@@ -30,7 +30,7 @@ export class Gate {
     })
   }
 
-  /** Whether the last that was sent did not get through. */
+  /** Whether calls are kept away from the server. */
   get isOpen(): boolean {
     return this.#circuit.state !== 'closed'
   }

@@ -55,6 +55,8 @@ export class Sync {
   readonly #followed = new Set<string>()
   #chasing = false
   #hasRetired = false
+  /** That there is no world. */
+  #toldAt = -Infinity
 
   constructor(options: SyncOptions) {
     this.#options = options
@@ -202,8 +204,7 @@ export class Sync {
         databaseNow: reply.databaseNow,
         finished,
       })
-      // Else everything would miss, and nobody would say why.
-      if (reply.world === null) reporter.report('error', { error: noWorld(), operation: 'sync' })
+      if (reply.world === null) this.#tellThereIsNone(started)
       reporter.report('synced', {
         ms: clock.monotonic() - started,
         changes: reply.changes.length,
@@ -218,6 +219,14 @@ export class Sync {
       this.#pace.end(clock.monotonic())
       this.#options.tookNewsIn()
     }
+  }
+
+  // Else everything would miss, and nobody would say why. Each read asks for a sync meanwhile.
+  #tellThereIsNone(now: number): void {
+    const { reporter, maxStalenessMs } = this.#options
+    if (now < this.#toldAt + maxStalenessMs) return
+    this.#toldAt = now
+    reporter.report('error', { error: noWorld(), operation: 'sync' })
   }
 
   // Two worlds: a failover, say, has left a connection behind, and nobody knows yet which one that is. Once for each sync: what is opened from now

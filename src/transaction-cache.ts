@@ -13,7 +13,7 @@ export interface TransactionCache {
   get<T = unknown>(key: string): Promise<T | undefined>
   /**
    * Stored when the transaction commits. Where another transaction has written the key since withTransaction was
-   * called, or holds it for more than 100 ms, the key is invalidated instead.
+   * called, or keeps holding it for more than 100 ms, the key is invalidated instead.
    */
   set(key: string, value: unknown, options?: EntryOptions): Promise<void>
   delete(key: string): Promise<void>

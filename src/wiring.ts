@@ -178,7 +178,7 @@ export function wire(options: ResolvedOptions, clock: Clock): Parts {
       flights: loadFlights,
       waitUntil: (work) => void background.run(() => options.waitUntil(work)),
     }),
-    scan: new Scan(store, gate, local),
+    scan: new Scan(store, gate, local, background),
     connection,
     watches: new Watches(driver, names),
     beginTransaction: async (tx) =>

@@ -35,7 +35,7 @@ function describeStore(status: StoreStatus): Fact[] {
 
 function describeWorld(state: WorldStatus | null): string {
   if (state === null)
-    return 'none: no client has begun one since the store was installed or emptied by a crash, as long as a prepared transaction is pending none can'
+    return 'none: no client has begun one since the store was installed or emptied by a crash; none can while a prepared transaction is pending'
   if (state.worldIsSettled) return state.world
   return `${state.world}, from another server or database: the next client empties the store`
 }

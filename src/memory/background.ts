@@ -51,7 +51,7 @@ export class Background {
     return running
   }
 
-  /** Work of several steps that its caller awaits: close() waits for all of them. Rejects as it does. */
+  /** Work that its caller awaits: close() waits for it, too. Rejects as it does. */
   during<T>(work: () => Promise<T>): Promise<T> {
     if (this.#closed) return work()
     return new Promise((resolve, reject) => {

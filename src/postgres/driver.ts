@@ -1,6 +1,7 @@
 // How we talk to Postgres: one statement at a time on a connection of a pool, with a deadline, as raw text rows.
-// It does not retry and knows no SQL of the store.
+// It repeats nothing but a read whose connection broke, and knows no SQL of the store.
 
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { cancelStatement } from './cancel.ts'
 import { Connections, type DriverClient, type DriverPool, type PoolConnection } from './connections.ts'
 import { Deadlines } from './deadlines.ts'
@@ -137,6 +138,8 @@ export class Driver {
       if (cancelled === undefined) this.#connections.giveBack(connection, isUsable)
       else void this.#connections.breakAfter(cancelled, connection)
     }
+    // Others that have broken with it are known by then.
+    await nextTurn()
     return this.#run(statement, values, false)
   }
 

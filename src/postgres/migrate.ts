@@ -207,9 +207,10 @@ function refuseMismatch(option: string, mine: string, installed: string, names: 
 export async function dropSchema(driver: Driver, names: Names): Promise<void> {
   try {
     await driver.transaction(async (query) => {
-      // Meanwhile every statement of clients waits behind it.
-      await query(`set local lock_timeout = ${DROP_LOCK_TIMEOUT_MS}`)
+      await query(`set local lock_timeout = ${LOCK_TIMEOUT_MS}`)
       await query('select pg_advisory_xact_lock($1, 0)', [names.loadClass])
+      // While it waits for a table, every statement of clients waits behind it.
+      await query(`set local lock_timeout = ${DROP_LOCK_TIMEOUT_MS}`)
       for (const text of dropCommands(
         await query(OWN_OBJECTS, [names.schema, names.prefix, RELATION_NAMES, FUNCTION_NAMES]),
         names,
@@ -227,7 +228,7 @@ export async function dropSchema(driver: Driver, names: Names): Promise<void> {
     })
   } catch (error) {
     if (sqlStateOf(error) !== LOCK_NOT_AVAILABLE) throw await explainRefusal(error, driver, names, 'drop')
-    const message = `a transaction has been using a table of the schema ${names.schema} for ${DROP_LOCK_TIMEOUT_MS / 1000} seconds: nothing was dropped, try again when it has ended`
+    const message = `a transaction has been using a table of the schema ${names.schema} for ${DROP_LOCK_TIMEOUT_MS / 1000} seconds, or another process has been installing or upgrading it for ${LOCK_TIMEOUT_MS / 1000}: nothing was dropped, try again when it has ended`
     throw new CacheError('locked', message, { cause: error })
   }
 }

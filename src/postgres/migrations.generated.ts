@@ -826,8 +826,9 @@ begin
     or e.origin = 'f' and pg_snapshot_xmax(e.as_of) < pg_snapshot_xmax(excluded.as_of);
   get diagnostics v_count = row_count;
 
-  -- A set is as of the moment from which it holds its row. Whoever held that before, and removed it, or invalidated one of its tags, has left an invalidation
-  -- that v_as_of cannot see and that does not mean this set. Where no transaction has ended meanwhile there is none; the next look is as cheap as the newest of those that appended one.
+  -- A set is as of the moment from which it holds its row. Whoever held that before, and removed it, or invalidated one of its tags, has left an
+  -- invalidation that v_as_of cannot see and that does not mean this set. Where no transaction has ended meanwhile there is none; the next look is as
+  -- cheap as the newest of those that appended one.
   -- Nested, because what holds a sub-select is run like a statement, whatever stands before it.
   if pg_current_snapshot()::text <> v_as_of::text then
     if exists (select from {{invalidators}} as i where i.txid >= pg_snapshot_xmin(v_as_of)) then

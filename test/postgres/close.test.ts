@@ -97,6 +97,20 @@ describe('close', () => {
     await nothingLeft()
   })
 
+  it('waits for reads past the local cache that stand in line for a connection', async () => {
+    const cache = new PostgresCache({ connectionString, notifications: 'poll', pool: { max: 1 } })
+    await cache.set('in line', 1)
+    const reads = Array.from({ length: 20 }, () => cache.getEntry('in line'))
+    const keys = Array.from({ length: 5 }, () =>
+      cache.keys({ prefix: 'in line' })[Symbol.asyncIterator]().next(),
+    )
+    const watches = cache.watches()
+    await cache.close()
+    expect((await Promise.all(reads)).map((entry) => entry?.value)).toEqual(Array(20).fill(1))
+    expect((await Promise.all(keys)).map(({ value }) => value as unknown)).toEqual(Array(5).fill('in line'))
+    expect(await watches).toEqual([])
+  })
+
   it('ends a listing at its next page', async () => {
     const cache = new PostgresCache({ connectionString })
     await cache.setMany(Array.from({ length: 600 }, (_, i) => [`page ${i}`, i]))

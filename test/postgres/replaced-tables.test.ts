@@ -43,6 +43,7 @@ describe.skipIf(!HAS_OWN_SERVERS)('after a crash of the server', () => {
     await cache.set('key', 'old')
     const client = await connectTo(server.url)
     await client.query(`begin; select pending.invalidate('key'); prepare transaction 'pending'`)
+    const told = nextEvent(cache, 'error', ({ error }) => error.message.includes('pg_prepared_xacts'))
     await server.kill()
     await server.start()
     await expect
@@ -60,12 +61,7 @@ describe.skipIf(!HAS_OWN_SERVERS)('after a crash of the server', () => {
     await expect(cache.set('key', 'new')).rejects.toMatchObject({ code: 'read-only' })
     await expect(cache.delete('key')).rejects.toMatchObject({ code: 'read-only' })
     // Who only reads is told, too.
-    const told = nextEvent(cache, 'error')
-    await cache.sync()
-    expect(await told).toMatchObject({
-      operation: 'sync',
-      error: { code: 'read-only', message: expect.stringContaining('pg_prepared_xacts') },
-    })
+    expect(await told).toMatchObject({ operation: 'sync', error: { code: 'read-only' } })
 
     await using again = await connectTo(server.url)
     await again.query(`commit prepared 'pending'`)
