@@ -224,7 +224,10 @@ describe('a hit of the local cache', () => {
   it('allocates nothing but the promise that it returns, and the number that the clock gives it', async () => {
     await near.set('near', { a: 1 })
     await near.get('near')
-    const { store } = near.stats().hits
+    await near.get('nothing')
+    const { hits, hitRates } = near.stats()
+    const { store } = hits
+    expect(hitRates.local % 1).toBeGreaterThan(0)
     const get = await allocated(() => near.get('near'))
     const peek = await allocated(() => near.peek('near'))
     const promise = await allocated(() => Promise.resolve(NUMBER_BYTES))
