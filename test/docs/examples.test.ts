@@ -40,7 +40,7 @@ describe('the TypeScript of the documentation', () => {
   )('runs and prints what it says: %s', async (_, block) => {
     await using database = await createDatabase()
     // A cache of another prefix or schema is installed by the example itself.
-    const installs = /schemaPrefix|migrate\(/.test(block.code)
+    const installs = /schemaPrefix|schema: `|migrate\(/.test(block.code)
     const { stdout, stderr } = await run(process.execPath, [project.moduleOf(block)], {
       env: { ...process.env, NODE_OPTIONS: '', DATABASE_URL: installs ? database.ownerUrl : database.url },
     })
